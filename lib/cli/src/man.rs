@@ -1,0 +1,172 @@
+//! Man pages, from the command line's definition and the header's prose.
+
+use std::fmt::Write;
+
+use clap::{Arg, Command};
+
+use crate::header::{Block, blocks};
+
+/// The man page of a command, section 1, in `man(7)` macros.
+pub(crate) fn page(command: &Command, source: &str) -> String {
+    let name = command.get_name();
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let mut page = format!(
+        ".TH {} 1 \"\" \"bareplane {}\" \"Bareplane\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
+        escape(&name.to_uppercase()),
+        command.get_version().unwrap_or_default(),
+        escape(name),
+        escape(&about),
+    );
+    let verbs: Vec<_> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+    if verbs.is_empty() || !command.is_subcommand_required_set() {
+        synopsis(&mut page, name, command);
+    }
+    for verb in &verbs {
+        synopsis(&mut page, &format!("{name} {}", verb.get_name()), verb);
+    }
+    page.push_str(".SH DESCRIPTION\n");
+    let blocks = blocks(source);
+    let sections = blocks.iter().position(|block| matches!(block, Block::Section(_))).unwrap_or(blocks.len());
+    let (description, sections) = blocks.split_at(sections);
+    let (examples, prose): (Vec<_>, Vec<_>) =
+        description.iter().partition(|b| matches!(b, Block::Verbatim(_)));
+    prose.into_iter().for_each(|block| print(&mut page, block));
+    page.push_str(".SH OPTIONS\n");
+    options(&mut page, command, false);
+    for verb in verbs {
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = write!(page, ".SS \"{} {}\"\n{}.\n", escape(name), escape(verb.get_name()), text(&about));
+        options(&mut page, verb, false);
+    }
+    page.push_str(".SS \"Common options\"\n");
+    options(&mut page, command, true);
+    sections.iter().for_each(|block| print(&mut page, block));
+    if !sections.iter().any(|block| matches!(block, Block::Section("Exit status"))) {
+        page.push_str(
+            ".SH EXIT STATUS\n0 yes, 1 no, 2 invalid, 3 unavailable (trying again may help); see\n.BR bareplane (7).\n",
+        );
+    }
+    if !examples.is_empty() {
+        page.push_str(".SH EXAMPLES\n");
+        examples.into_iter().for_each(|block| print(&mut page, block));
+    }
+    page.push_str(".SH SEE ALSO\n.BR bareplane (7)\n");
+    page
+}
+
+fn synopsis(page: &mut String, name: &str, command: &Command) {
+    let mut words = format!("\\fB{}\\fR", escape(name));
+    if own(command).any(|arg| !arg.is_positional()) {
+        words.push_str(" [\\fIOPTIONS\\fR]");
+    }
+    for arg in own(command).filter(|arg| arg.is_positional()) {
+        let word = format!("\\fI{}\\fR", escape(&value_name(arg)));
+        let many = if arg.get_num_args().is_some_and(|n| n.max_values() > 1) { "..." } else { "" };
+        let required = arg.is_required_set();
+        let _ = if required { write!(words, " {word}{many}") } else { write!(words, " [{word}]{many}") };
+    }
+    let _ = writeln!(page, "{words}\n.br");
+    // No break after the last line, or mandoc complains.
+    if let Some(rest) = page.strip_suffix(".br\n") {
+        let rest = rest.to_owned();
+        *page = rest;
+        page.push_str(".PP\n");
+    }
+}
+
+fn own(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|arg| !arg.is_hide_set() && !is_common(arg))
+}
+
+fn is_common(arg: &Arg) -> bool {
+    arg.get_help_heading() == Some(crate::entry::COMMON)
+        || matches!(arg.get_id().as_str(), "help" | "version")
+}
+
+fn options(page: &mut String, command: &Command, common: bool) {
+    for arg in command.get_arguments().filter(|arg| !arg.is_hide_set() && is_common(arg) == common) {
+        let mut names = Vec::new();
+        if let Some(short) = arg.get_short() {
+            names.push(format!("\\fB\\-{}\\fR", escape(&short.to_string())));
+        }
+        if let Some(long) = arg.get_long() {
+            names.push(format!("\\fB\\-\\-{}\\fR", escape(long)));
+        }
+        let takes = arg.get_action().takes_values();
+        let value = format!("\\fI{}\\fR", escape(&value_name(arg)));
+        let head = match (names.is_empty(), takes) {
+            (true, _) => value,
+            (false, true) => format!("{} {value}", names.join(", ")),
+            (false, false) => names.join(", "),
+        };
+        let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(page, ".TP\n{head}\n{}", text(&help.replace("\n\n", "\n")));
+        let defaults: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+        if takes && !defaults.is_empty() && !arg.is_hide_default_value_set() {
+            let _ = writeln!(page, "Default: {}.", escape(&defaults.join(" ")));
+        }
+        let possible: Vec<_> = arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+        if takes && !possible.is_empty() {
+            let _ = writeln!(page, "One of: {}.", escape(&possible.join(", ")));
+        }
+    }
+}
+
+fn value_name(arg: &Arg) -> String {
+    match arg.get_value_names() {
+        Some(names) => names.join(" "),
+        None => arg.get_id().as_str().to_uppercase().replace('_', "-"),
+    }
+}
+
+fn print(page: &mut String, block: &Block) {
+    let _ = match block {
+        Block::Section(name) => writeln!(page, ".SH {}", escape(&name.to_uppercase())),
+        Block::Paragraph(lines) => {
+            // mandoc objects to a paragraph macro right after a heading.
+            let first = page.lines().last().is_some_and(|line| line.starts_with(".SH"));
+            let macros = if first { "" } else { ".PP\n" };
+            writeln!(page, "{macros}{}", text(&lines.join("\n")))
+        }
+        Block::Item(lines) => writeln!(page, ".IP \\(bu 2\n{}", text(&lines.join("\n"))),
+        Block::Verbatim(lines) => {
+            let first = page.lines().last().is_some_and(|line| line.starts_with(".SH"));
+            let lines = lines.iter().map(|line| guard(&escape(line))).collect::<Vec<_>>().join("\n");
+            let macros = if first { "" } else { ".PP\n" };
+            writeln!(page, "{macros}.RS 4\n.nf\n{lines}\n.fi\n.RE")
+        }
+    };
+}
+
+/// Flowing text: Markdown's `code` and [`links`] in bold.
+fn text(markdown: &str) -> String {
+    let plain = markdown.replace("[`", "`").replace("`]", "`");
+    let mut out = String::new();
+    for (number, part) in plain.split('`').enumerate() {
+        let part = escape(part);
+        if number % 2 == 1 {
+            let _ = write!(out, "\\fB{part}\\fR");
+        } else {
+            out.push_str(&part);
+        }
+    }
+    out.lines().map(|line| guard(line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('…', "...")
+        .replace(['→'], "\\(->")
+        .replace('≥', "\\(>=")
+        .replace('≤', "\\(<=")
+        .replace('×', "\\(mu")
+        .replace('°', "\\(de")
+        .replace('±', "\\(+-")
+        .replace('–', "\\(en")
+}
+
+/// A line that begins like a request is not one.
+fn guard(line: &str) -> String {
+    if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() }
+}

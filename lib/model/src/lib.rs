@@ -1,0 +1,26 @@
+//! Every record that travels between two commands, one module a topic.
+//!
+//! A record is one line of JSON whose first field, `record`, names its type,
+//! so that a stream can mix types:
+//!
+//! ```json
+//! {"record":"finding","tool":"lb-render","target":"haproxy.cfg","check":"timeout-short", …}
+//! ```
+//!
+//! Units are part of a field's name (`timeout_ms`, `used_bytes`), times are
+//! RFC 3339 in UTC, enums are lower-case words, and what is not known is null.
+//! Fields are only ever added.
+
+mod change;
+mod fault;
+mod finding;
+#[cfg(feature = "schema")]
+mod schema;
+mod step;
+
+pub use change::{Action, Change};
+pub use fault::{Fault, Kind};
+pub use finding::{Finding, Severity, Status};
+#[cfg(feature = "schema")]
+pub use schema::schemas;
+pub use step::Step;

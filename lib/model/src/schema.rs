@@ -1,0 +1,12 @@
+//! The JSON Schema of every record, by the record's name.
+
+use schemars::{JsonSchema, Schema, schema_for};
+
+/// Every record type with its schema. A new record is added here once;
+/// commands name it in `reads` and `writes` of their Cargo.toml.
+pub fn schemas() -> Vec<(&'static str, Schema)> {
+    fn entry<T: JsonSchema>(name: &'static str) -> (&'static str, Schema) {
+        (name, schema_for!(T))
+    }
+    vec![entry::<crate::Change>("change"), entry::<crate::Finding>("finding"), entry::<crate::Step>("step")]
+}

@@ -1,0 +1,2 @@
+//! Runs a command again while it answers 3.
+fn main() {}
