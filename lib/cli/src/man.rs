@@ -6,12 +6,15 @@ use clap::{Arg, Command};
 
 use crate::header::{Block, blocks};
 
+/// The day of the release the pages belong to.
+const DATE: &str = "2026-11-22";
+
 /// The man page of a command, section 1, in `man(7)` macros.
 pub(crate) fn page(command: &Command, source: &str) -> String {
     let name = command.get_name();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut page = format!(
-        ".TH {} 1 \"\" \"bareplane {}\" \"Bareplane\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
+        ".TH {} 1 {DATE} \"bareplane {}\" \"Bareplane\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
         escape(&name.to_uppercase()),
         command.get_version().unwrap_or_default(),
         escape(name),
