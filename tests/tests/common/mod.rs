@@ -8,6 +8,7 @@ pub(crate) struct Tool {
     /// Its name, as typed.
     pub(crate) name: String,
     /// Its crate's folder.
+    #[allow(dead_code, reason = "not every test file looks into it")]
     pub(crate) path: PathBuf,
 }
 
