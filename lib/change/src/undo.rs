@@ -16,6 +16,8 @@ use crate::{Error, Result};
 pub struct Taken {
     /// Its journal's number.
     pub id: u64,
+    /// Every file it was about.
+    pub paths: Vec<PathBuf>,
     /// What was done to take it back.
     pub changes: Vec<Change>,
     /// Files left alone because somebody had changed them meanwhile.
@@ -31,7 +33,7 @@ impl Writer {
     pub fn recover(&mut self) -> Result<Vec<Taken>> {
         let mut taken = Vec::new();
         for id in journal::numbers(&self.directory)?.into_iter().rev() {
-            let directory = self.of(id);
+            let directory = self.journal(id);
             let Some(journal) = Journal::load(&directory)? else {
                 fs::remove_dir_all(&directory).map_err(io(&directory))?;
                 continue;
@@ -57,7 +59,7 @@ impl Writer {
     /// # Errors
     /// Fails if a file cannot be written; the journal then stays for the next try.
     pub fn roll_back(&mut self, id: u64) -> Result<Taken> {
-        let journal = Journal::load(&self.of(id))?.ok_or(Error::NoJournal(id))?;
+        let journal = Journal::load(&self.journal(id))?.ok_or(Error::NoJournal(id))?;
         self.take_back(id, journal, State::RolledBack)
     }
 
@@ -72,7 +74,7 @@ impl Writer {
             Some(id) => id,
             None => self.newest(State::Done)?.ok_or(Error::NothingToUndo)?,
         };
-        let directory = self.of(id);
+        let directory = self.journal(id);
         let mut journal = Journal::load(&directory)?.ok_or(Error::NoJournal(id))?;
         if journal.state != State::Done {
             return Ok(None);
@@ -93,8 +95,13 @@ impl Writer {
 
     /// Puts back every file that is still as the change left it.
     fn take_back(&self, id: u64, mut journal: Journal, end: State) -> Result<Taken> {
-        let directory = self.of(id);
-        let mut taken = Taken { id, changes: Vec::new(), foreign: Vec::new() };
+        let directory = self.journal(id);
+        let mut taken = Taken {
+            id,
+            paths: journal.files.iter().map(|entry| entry.path.clone()).collect(),
+            changes: Vec::new(),
+            foreign: Vec::new(),
+        };
         for (number, entry) in journal.files.iter().enumerate().rev() {
             self.sweep(entry, journal.pid)?;
             let now = self.now(entry)?;

@@ -64,7 +64,7 @@ impl Writer {
     /// Fails if the journal cannot be written; nothing was touched then.
     pub fn begin(&mut self, plan: &Plan) -> Result<u64> {
         let id = journal::numbers(&self.directory)?.last().map_or(1, |last| last + 1);
-        let directory = self.of(id);
+        let directory = self.journal(id);
         let written = make_private(&directory).map_err(|e| io(&directory)(e).into()).and_then(|()| {
             for (number, item) in plan.items.iter().enumerate() {
                 if let Some(before) = &item.before {
@@ -96,7 +96,7 @@ impl Writer {
     }
 
     fn write(&self, id: u64, plan: &Plan) -> Result<()> {
-        let directory = self.of(id);
+        let directory = self.journal(id);
         let journal = Journal::load(&directory)?.ok_or(Error::NoJournal(id))?;
         for path in &journal.directories {
             let place = self.tree.place(path)?;
@@ -141,23 +141,19 @@ impl Writer {
         self.newest(State::Unconfirmed)
     }
 
-    /// Whether a change is neither kept for good nor taken back.
-    ///
-    /// # Errors
-    /// Fails if its journal cannot be read.
-    pub fn is_unfinished(&self, id: u64) -> Result<bool> {
-        let state = Journal::load(&self.of(id))?.map(|journal| journal.state);
-        Ok(matches!(state, Some(State::Prepared | State::Unconfirmed | State::Undoing)))
+    /// The directory of a change's journal, for what the caller wants to keep with it.
+    pub fn journal(&self, id: u64) -> PathBuf {
+        self.directory.join(id.to_string())
     }
 
     fn mark(&self, id: u64, state: State) -> Result<()> {
-        let directory = self.of(id);
+        let directory = self.journal(id);
         Journal::load(&directory)?.ok_or(Error::NoJournal(id))?.store(&directory, state)
     }
 
     pub(crate) fn newest(&self, state: State) -> Result<Option<u64>> {
         for id in journal::numbers(&self.directory)?.into_iter().rev() {
-            if Journal::load(&self.of(id))?.is_some_and(|journal| journal.state == state) {
+            if Journal::load(&self.journal(id))?.is_some_and(|journal| journal.state == state) {
                 return Ok(Some(id));
             }
         }
@@ -166,7 +162,7 @@ impl Writer {
 
     fn prune(&self, keep: usize) -> Result<()> {
         for id in journal::numbers(&self.directory)?.into_iter().rev().skip(keep.max(1)) {
-            let directory = self.of(id);
+            let directory = self.journal(id);
             let state = Journal::load(&directory)?.map(|journal| journal.state);
             if matches!(state, Some(State::Done | State::Undone | State::RolledBack)) {
                 // The journal goes first: without it the rest is litter.
@@ -178,15 +174,20 @@ impl Writer {
     }
 
     pub(crate) fn is_guarded(&self, id: u64) -> bool {
-        matches!(Lock::acquire(&self.of(id).join("guard")), Err(files::Error::Locked { .. }))
-    }
-
-    pub(crate) fn of(&self, id: u64) -> PathBuf {
-        self.directory.join(id.to_string())
+        matches!(Lock::acquire(&self.journal(id).join("guard")), Err(files::Error::Locked { .. }))
     }
 }
 
 impl Tree {
+    /// Whether a change is neither kept for good nor taken back.
+    ///
+    /// # Errors
+    /// Fails if its journal cannot be read.
+    pub fn is_unfinished(&self, id: u64) -> Result<bool> {
+        let state = Journal::load(&self.journal(id)?)?.map(|journal| journal.state);
+        Ok(matches!(state, Some(State::Prepared | State::Unconfirmed | State::Undoing)))
+    }
+
     /// Watches over a change that waits to be confirmed: once this is
     /// dropped, or its process dies, the next [`Writer::recover`] takes an
     /// unconfirmed change back.
@@ -194,7 +195,11 @@ impl Tree {
     /// # Errors
     /// Fails if somebody else watches over it, or it does not exist.
     pub fn guard(&self, id: u64) -> Result<Lock> {
-        Ok(Lock::acquire(&self.place(&self.journals)?.join(id.to_string()).join("guard"))?)
+        Ok(Lock::acquire(&self.journal(id)?.join("guard"))?)
+    }
+
+    fn journal(&self, id: u64) -> Result<PathBuf> {
+        Ok(self.place(&self.journals)?.join(id.to_string()))
     }
 }
 
