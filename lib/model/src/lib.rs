@@ -13,6 +13,7 @@
 
 mod change;
 mod fault;
+mod file;
 mod finding;
 #[cfg(feature = "schema")]
 mod schema;
@@ -20,6 +21,7 @@ mod step;
 
 pub use change::{Action, Change};
 pub use fault::{Fault, Kind};
+pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
 #[cfg(feature = "schema")]
 pub use schema::schemas;
