@@ -12,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Change>("change"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
+        entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
     ]
 }
