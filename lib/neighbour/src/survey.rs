@@ -50,8 +50,10 @@ pub fn ask(interface: &str, addresses: &[IpAddr], survey: &Survey) -> Result<BTr
     let mut found: BTreeMap<_, BTreeSet<Mac>> =
         addresses.iter().map(|address| (*address, BTreeSet::new())).collect();
     let locals = interface::locals()?;
-    for macs in locals.iter().filter_map(|local| found.get_mut(&local.address)) {
-        macs.insert(mac);
+    for local in &locals {
+        if let Some(macs) = found.get_mut(&local.address) {
+            macs.insert(mac);
+        }
     }
     let source = source(&locals, interface, &wanted);
     let questions: Vec<(u16, Vec<u8>)> = wanted
