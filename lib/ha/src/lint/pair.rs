@@ -144,7 +144,7 @@ fn peers(instance: &Instance, sides: &[Side], report: &mut Report) {
     match instance.source() {
         None => say(&SOURCE, instance, "unicast_peer", String::new(), report),
         Some(source) if peers.contains(&source) => {
-            say(&OWN_PEER, instance, "unicast_peer", source.to_string(), report)
+            say(&OWN_PEER, instance, "unicast_peer", source.to_string(), report);
         }
         Some(_) => {}
     }

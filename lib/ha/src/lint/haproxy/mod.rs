@@ -118,7 +118,7 @@ fn connections(proxy: &Proxy, report: &mut Report) {
     match proxy.timeout("connect") {
         None => report.say(&rules::TIMEOUT_MISSING, head, "no timeout connect"),
         Some((line, ms)) if ms > 1000.0 => {
-            report.say(&rules::CONNECT_SLOW, Some(line.number), line.statement())
+            report.say(&rules::CONNECT_SLOW, Some(line.number), line.statement());
         }
         Some(_) => {}
     }
@@ -138,7 +138,11 @@ fn connections(proxy: &Proxy, report: &mut Report) {
 fn timeout(proxy: &Proxy, side: &str, report: &mut Report) {
     match proxy.timeout(side) {
         None => {
-            report.say(&rules::TIMEOUT_MISSING, Some(proxy.section.head.number), format!("no timeout {side}"))
+            report.say(
+                &rules::TIMEOUT_MISSING,
+                Some(proxy.section.head.number),
+                format!("no timeout {side}"),
+            );
         }
         // Once data flows both ways, `timeout tunnel` counts instead.
         Some((line, ms))
@@ -184,7 +188,7 @@ fn global(config: &Config, report: &mut Report) {
     match global.and_then(|section| section.last(&["stats", "socket"])) {
         None => report.say(&rules::SOCKET, line, "no stats socket"),
         Some(socket) if !socket.has("expose-fd") => {
-            report.say(&rules::SOCKET, Some(socket.number), socket.statement())
+            report.say(&rules::SOCKET, Some(socket.number), socket.statement());
         }
         Some(_) => {}
     }

@@ -67,7 +67,7 @@ fn election(instance: &Instance, report: &mut Report) {
     let advert_line = Some(advert.unwrap_or(node).line);
     let shown = advert.map_or("advert_int 1, by default".into(), Node::statement);
     if instance.version == Version::V2 {
-        if instance.advert_ms % 1000 != 0 {
+        if !instance.advert_ms.is_multiple_of(1000) {
             report.say(&rules::ADVERT_FRACTION, advert_line, &shown);
         }
         report.say(&rules::VERSION_2, Some(node.line), "version 2");

@@ -86,8 +86,9 @@ impl<'a> Instance<'a> {
     /// What it follows, by itself or through its sync group.
     pub(super) fn tracks(&self) -> Vec<Track<'a>> {
         let owners = [Some(self.node), self.group].into_iter().flatten();
-        let blocks =
-            owners.flat_map(|owner| owner.nodes()).filter(|node| node.keyword().starts_with("track_"));
+        let blocks = owners
+            .flat_map(conf::keepalived::Node::nodes)
+            .filter(|node| node.keyword().starts_with("track_"));
         blocks
             .flat_map(|block| block.nodes().iter().map(|node| Track { kind: block.keyword(), node }))
             .collect()
