@@ -20,12 +20,12 @@ pub(crate) fn page(command: &Command, source: &str) -> String {
         escape(name),
         escape(&about),
     );
-    let verbs: Vec<_> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+    let verbs = verbs(name, command);
     if verbs.is_empty() || !command.is_subcommand_required_set() {
         synopsis(&mut page, name, command);
     }
-    for verb in &verbs {
-        synopsis(&mut page, &format!("{name} {}", verb.get_name()), verb);
+    for (words, verb) in &verbs {
+        synopsis(&mut page, words, verb);
     }
     page.push_str(".SH DESCRIPTION\n");
     let blocks = blocks(source);
@@ -36,9 +36,9 @@ pub(crate) fn page(command: &Command, source: &str) -> String {
     prose.into_iter().for_each(|block| print(&mut page, block));
     page.push_str(".SH OPTIONS\n");
     options(&mut page, command, false);
-    for verb in verbs {
+    for (words, verb) in verbs {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = write!(page, ".SS \"{} {}\"\n{}\n", escape(name), escape(verb.get_name()), sentence(&about));
+        let _ = write!(page, ".SS \"{}\"\n{}\n", escape(&words), sentence(&about));
         options(&mut page, verb, false);
     }
     page.push_str(".SS \"Common options\"\n");
@@ -55,6 +55,20 @@ pub(crate) fn page(command: &Command, source: &str) -> String {
     }
     page.push_str(".SH SEE ALSO\n.BR bareplane (7)\n");
     page
+}
+
+/// Every verb of a command, verbs of verbs included, with the words that call it.
+fn verbs<'a>(words: &str, command: &'a Command) -> Vec<(String, &'a Command)> {
+    let mut found = Vec::new();
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help" && !verb.is_hide_set()) {
+        let words = format!("{words} {}", verb.get_name());
+        let below = verbs(&words, verb);
+        if below.is_empty() || !verb.is_subcommand_required_set() {
+            found.push((words, verb));
+        }
+        found.extend(below);
+    }
+    found
 }
 
 fn synopsis(page: &mut String, name: &str, command: &Command) {

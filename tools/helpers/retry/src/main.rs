@@ -44,7 +44,7 @@ use process::Stop;
 #[derive(Parser)]
 struct Args {
     /// Try at most N times
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     attempts: u32,
     /// Pause about this long after the first attempt, then twice as long each time
     #[arg(long, value_name = "TIME", default_value = "1s")]
