@@ -37,7 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn get(address: SocketAddr, name: &ServerName<'static>, config: Arc<ClientConfig>) -> Result<(), Box<dyn Error>> {
+fn get(
+    address: SocketAddr,
+    name: &ServerName<'static>,
+    config: Arc<ClientConfig>,
+) -> Result<(), Box<dyn Error>> {
     let mut connection = ClientConnection::new(config, name.clone())?;
     let mut socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
