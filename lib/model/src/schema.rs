@@ -8,5 +8,11 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     fn entry<T: JsonSchema>(name: &'static str) -> (&'static str, Schema) {
         (name, schema_for!(T))
     }
-    vec![entry::<crate::Change>("change"), entry::<crate::Finding>("finding"), entry::<crate::Step>("step")]
+    vec![
+        entry::<crate::Change>("change"),
+        entry::<crate::WantedFile>("file"),
+        entry::<crate::Finding>("finding"),
+        entry::<crate::Prediction>("prediction"),
+        entry::<crate::Step>("step"),
+    ]
 }

@@ -1,0 +1,50 @@
+//! The platform document: one cluster and what it stands on.
+//!
+//! [`parse`] turns `platform.yaml` into a [`Platform`] with every default
+//! filled in, or says all that is wrong with it at once. The format is
+//! described in bareplane-platform(5).
+
+mod decode;
+mod defaults;
+mod derive;
+mod model;
+mod rules;
+#[cfg(feature = "schema")]
+mod schema;
+
+pub use document::Problem;
+pub use model::{
+    Bmc, BmcKind, Check, CheckMode, Cluster, Cni, Defaults, Encap, Endpoints, Host, LoadBalancing, Network,
+    Platform, Role, Runtime, Ssh, Swap, Zabbix,
+};
+#[cfg(feature = "schema")]
+pub use schema::schema;
+
+/// Reads a platform document.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the document.
+pub fn parse(text: &str) -> Result<Platform, Vec<Problem>> {
+    let tree = document::parse(text)?;
+    let problems = document::Problems::default();
+    let platform = decode::platform(&document::Field::root(&tree, &problems));
+    match platform {
+        Some(mut platform) if problems.is_empty() => {
+            derive::derive(&mut platform);
+            Ok(platform)
+        }
+        _ => Err(problems.into_sorted()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    pub(crate) const EXAMPLE: &str =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/examples/platform.yaml"));
+
+    /// The example with one passage replaced.
+    pub(crate) fn edited(passage: &str, by: &str) -> String {
+        assert!(EXAMPLE.contains(passage), "the example holds {passage:?}");
+        EXAMPLE.replacen(passage, by, 1)
+    }
+}
