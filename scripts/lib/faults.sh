@@ -2,7 +2,7 @@
 # What can break on a node, and the way back. Healing is idempotent: it puts
 # right whatever is wrong, without knowing what was broken.
 
-FAULTS=(haproxy-kill haproxy-hang carrier partition katerm kill9 kill-parent api-kill api-500 api-cut)
+FAULTS=(haproxy-kill haproxy-hang carrier partition katerm kill9 kill-parent reload api-kill api-500 api-cut)
 
 holders() {
   local node
@@ -23,6 +23,7 @@ break_node() {
     katerm) signal "$node" keepalived TERM ;;
     kill9) signal "$node" keepalived KILL ;;
     kill-parent) kill -KILL "$(processes "$node" keepalived | head -1)" ;;
+    reload) echo reload | on "$node" socat - /run/haproxy-master.sock ;;
     api-kill) signal "$node" haproxy KILL ;;
     api-500) for path in /livez /readyz /healthz; do api_socket "$node" "add acl /run/api.sick $path"; done ;;
     *) die 2 "no such fault: $fault (there are: ${FAULTS[*]})" ;;
