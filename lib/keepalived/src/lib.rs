@@ -57,9 +57,8 @@ impl Fault for Error {
         match self {
             Self::Files(error) => error.kind(),
             Self::NoPid(_) | Self::NoSignal => Kind::Invalid,
-            Self::Process(error) => error.kind(),
-            Self::NoDump { .. } => Kind::Unavailable,
-            Self::Io(error) => error.kind(),
+            // A daemon may end while it is looked at: its /proc entries are gone then.
+            Self::Process(_) | Self::NoDump { .. } | Self::Io(_) => Kind::Unavailable,
         }
     }
 }
