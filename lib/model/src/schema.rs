@@ -8,5 +8,16 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     fn entry<T: JsonSchema>(name: &'static str) -> (&'static str, Schema) {
         (name, schema_for!(T))
     }
-    vec![entry::<crate::Change>("change"), entry::<crate::Finding>("finding"), entry::<crate::Step>("step")]
+    vec![
+        entry::<crate::Change>("change"),
+        entry::<crate::WantedFile>("file"),
+        entry::<crate::Finding>("finding"),
+        entry::<crate::Prediction>("prediction"),
+        entry::<crate::Step>("step"),
+        entry::<crate::Finding>("finding"),
+        entry::<crate::Step>("step"),
+        entry::<crate::Vip>("vip"),
+        entry::<crate::VrrpEvent>("vrrp-event"),
+        entry::<crate::VrrpStates>("vrrp-states"),
+    ]
 }
