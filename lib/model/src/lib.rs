@@ -12,9 +12,12 @@
 //! Fields are only ever added.
 
 mod change;
+mod difference;
 mod fault;
 mod file;
 mod finding;
+mod host;
+mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -22,9 +25,12 @@ mod step;
 mod vrrp;
 
 pub use change::{Action, Change};
+pub use difference::Difference;
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use host::{BmcEntry, HostEntry, SshEntry};
+pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;

@@ -10,11 +10,12 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::Difference>("difference"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
         entry::<crate::Prediction>("prediction"),
-        entry::<crate::Step>("step"),
-        entry::<crate::Finding>("finding"),
+        entry::<crate::HostEntry>("host"),
+        entry::<crate::NetworkSize>("network-size"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
         entry::<crate::VrrpEvent>("vrrp-event"),
