@@ -1,7 +1,7 @@
 #!/bin/bash
 # keepalived is stopped on the holder, as by systemctl stop.
 . "$(dirname "$0")/../lib.sh"
-lab_ready
+lab_ready ha-vipcheck
 first=$(holder) second=$(other "$first")
 
 lab break katerm "$first"
