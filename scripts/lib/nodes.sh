@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # Nodes: each is a network, mount, process and host name namespace, so that a
-# daemon in it finds its own /etc, /run and /var/lib, and our commands,
-# under the usual names and
-# sees no other node's processes. Process 1 of a node is a shell that reaps;
-# ending it ends the node. The switch is a bridge in a namespace of its own, so
-# nothing appears in the machine's.
+# daemon in it finds its own /etc, /run and /var/lib, and our commands in
+# /usr/local/bin, and sees no other node's processes. Process 1 of a node is a
+# shell that reaps; ending it ends the node. The switch is a bridge in a
+# namespace of its own, so nothing appears in the machine's.
 
 LAB=${LAB:-bplab}
 [[ $LAB =~ ^[a-z][a-z0-9]{0,9}$ ]] || die 2 "LAB=$LAB: a name of lower-case letters and digits, at most ten"
