@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Nodes: each is a network, mount, process and host name namespace, so that a
 # daemon in it finds its own /etc, /run and /var/lib, and our commands in
-# /usr/local/bin, and sees no other node's processes. Process 1 of a node is a
+# /usr/bin, and sees no other node's processes. Process 1 of a node is a
 # shell that reaps; ending it ends the node. The switch is a bridge in a
 # namespace of its own, so nothing appears in the machine's.
 
@@ -46,7 +46,7 @@ node_init() {
     mount -t overlay -o "lowerdir=$lower,upperdir=/run/.node$lower/upper,workdir=/run/.node$lower/work" overlay "$lower"
   done
   # The built commands, as if installed.
-  mount -t overlay -o "lowerdir=$STATE/bin:/usr/local/bin" overlay /usr/local/bin
+  mount -t overlay -o "lowerdir=$STATE/bin:/usr/bin" overlay /usr/bin
   hostname "$1"
   touch /run/.node/ready
   while :; do

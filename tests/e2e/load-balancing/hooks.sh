@@ -3,7 +3,7 @@
 # ha-vipcheck as a script, and tells ha-notify what happens.
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-render lb-apply ha-vipcheck ha-notify
-[ "$(holder)" = lb1 ] || { lab break katerm lb2; within 5 held_by lb1; healthy; }
+[ "$(holder)" = lb1 ] || { lab break keepalived-stopped lb2; within 5 held_by lb1; healthy; }
 events() { jq -cs 'map(select(.record == "vrrp-event" and .scope == "instance"))' "$STATE/$1/ha-notify.log"; }
 log_since() { tail -n "+$2" "$STATE/$1/keepalived.log"; }
 lines() { wc -l <"$STATE/$1/keepalived.log"; }
@@ -11,7 +11,7 @@ lines() { wc -l <"$STATE/$1/keepalived.log"; }
 on lb1 grep -q track_file /etc/keepalived/keepalived.conf || fail "no track_file in keepalived.conf"
 [ "$(on lb1 cat "$TRACK")" = 0 ] || fail "the track file does not say 0"
 from=$(lines lb1)
-lab break haproxy-kill lb1
+lab break haproxy-killed lb1
 within 5 held_by lb2
 [ "$(on lb1 cat "$TRACK")" = 1 ] || fail "the track file does not say 1"
 log_since lb1 "$from" | grep -q 'Entering FAULT STATE' || fail "keepalived on lb1 did not go to fault"
@@ -41,7 +41,7 @@ script_ran() { log_since lb2 "$from" | grep -qE 'VRRP_Script\(.*succeeded|Script
 on lb2 grep -q 'ha-vipcheck' /etc/keepalived/keepalived.conf || fail "no ha-vipcheck in keepalived.conf"
 within 5 script_ran
 first=$(holder) second=$(other "$first")
-lab break haproxy-kill "$first"
+lab break haproxy-killed "$first"
 within 8 held_by "$second"
 proved "with check mode script, keepalived ran ha-vipcheck, and the address moved"
 

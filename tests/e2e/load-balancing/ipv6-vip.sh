@@ -19,7 +19,7 @@ expect 0 on cl vip-status --vip "$VIP6" --iface eth0 --arp
 says '.[0] | .verdict == "one" and (.holders | length) == 1'
 proved "vip-status finds the one holder by neighbour discovery"
 
-lab break haproxy-kill "$first"
+lab break haproxy-killed "$first"
 within 5 together "$second"
 within 5 ask_vip6
 within 5 ask_vip
@@ -27,7 +27,7 @@ proved "both addresses moved to $second, and both answer"
 lab heal && lab settle 30
 
 first=$second second=$(other "$first")
-lab break kill9 "$first"
+lab break keepalived-killed "$first"
 both6() { [ "$(holders "$VIP6" | wc -l)" = 2 ]; }
 within 5 both6
 expect 1 on cl vip-status --vip "$VIP6" --iface eth0 --arp

@@ -4,7 +4,7 @@
 lab_ready ha-vipcheck
 first=$(holder) second=$(other "$first")
 
-lab break katerm "$first"
+lab break keepalived-stopped "$first"
 within 5 held_by "$second"
 ask_vip || fail "the API does not answer"
 proved "the address moved from $first to $second, and the API answers"
