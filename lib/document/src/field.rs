@@ -209,12 +209,7 @@ impl<'a> Keys<'a> {
     }
 
     /// A key that has a default.
-    pub fn or<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&Field<'a>) -> Option<T>,
-    ) -> T {
+    pub fn or<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Field<'a>) -> Option<T>) -> T {
         self.optional(key, read).unwrap_or(default)
     }
 

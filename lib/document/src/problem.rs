@@ -59,6 +59,12 @@ impl Problems {
         self.0.borrow().is_empty()
     }
 
+    /// Whether something is wrong at a path or below it.
+    pub fn touch(&self, path: &str) -> bool {
+        let below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        self.0.borrow().iter().any(|problem| problem.path.strip_prefix(path).is_some_and(below))
+    }
+
     /// All of them in the order of the document.
     pub fn into_sorted(self) -> Vec<Problem> {
         let mut problems = self.0.into_inner();

@@ -19,6 +19,7 @@ mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
+mod vrrp;
 
 pub use change::{Action, Change};
 pub use fault::{Fault, Kind};
@@ -28,3 +29,6 @@ pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use step::Step;
+pub use vrrp::{
+    CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
+};

@@ -14,5 +14,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Finding>("finding"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
+        entry::<crate::Vip>("vip"),
+        entry::<crate::VrrpEvent>("vrrp-event"),
+        entry::<crate::VrrpStates>("vrrp-states"),
     ]
 }
