@@ -12,6 +12,7 @@
 //! Fields are only ever added.
 
 mod change;
+mod drill;
 mod fault;
 mod file;
 mod finding;
@@ -22,6 +23,7 @@ mod step;
 mod vrrp;
 
 pub use change::{Action, Change};
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};

@@ -10,6 +10,10 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::Drill>("drill"),
+        entry::<crate::DrillPlan>("drill-plan"),
+        entry::<crate::DrillRequest>("drill-request"),
+        entry::<crate::DrillRun>("drill-run"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
         entry::<crate::Prediction>("prediction"),
