@@ -12,10 +12,16 @@
 //! Fields are only ever added.
 
 mod change;
+<<<<<<< HEAD
 mod drill;
+=======
+mod difference;
+>>>>>>> platform
 mod fault;
 mod file;
 mod finding;
+mod host;
+mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -23,10 +29,16 @@ mod step;
 mod vrrp;
 
 pub use change::{Action, Change};
+<<<<<<< HEAD
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
+=======
+pub use difference::Difference;
+>>>>>>> platform
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use host::{BmcEntry, HostEntry, SshEntry};
+pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
