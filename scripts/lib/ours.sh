@@ -1,74 +1,75 @@
 # shellcheck shell=bash
-# The balancers as Bareplane sets them up.
-ours_up() { for node in lb1 lb2; do hand "$node" "$@"; haproxy_up "$node"; helpers_up "$node"; keepalived_up "$node"; done; }
-helpers_up() { :; }
-hand() {
-  local me=11 peer=12 prio=101
-  [ "$1" = lb1 ] || { me=12 peer=11 prio=100; }
-  on "$1" tee /etc/keepalived/keepalived.conf >/dev/null <<EOF
-global_defs {
-    router_id $1
-    script_user root
-    enable_script_security
-    vrrp_version 3
-    vrrp_garp_master_delay 1
-    vrrp_garp_master_repeat 3
-    vrrp_garp_master_refresh 30
-    vrrp_garp_lower_prio_repeat 1
-    vrrp_higher_prio_send_advert true
-    vrrp_skip_check_adv_addr
-    max_auto_priority 99
+# The balancers as Bareplane sets them up: one document, rendered and applied.
+
+CA=/etc/kubernetes/pki/ca.crt
+STATS=/run/haproxy/admin.sock
+MASTER=/run/haproxy-master.sock
+TRACK=/run/bareplane/haproxy.track
+
+# platform ADVERT CHECK V6: the document of this lab.
+platform() {
+  local advert=$1 check=$2 v6=$3 node
+  echo "version: 1"
+  echo 'cluster: {name: lab, kubernetes: "1.36.3"}'
+  echo "network:"
+  echo "  node_cidrs: [$NET4.0/24, '${NET6}/64']"
+  echo "  pod_cidr: 10.244.0.0/16"
+  echo "  service_cidr: 10.96.0.0/16"
+  if [ "$v6" = true ]; then echo "  vips: [$VIP4, '$VIP6']"; else echo "  vips: [$VIP4]"; fi
+  echo "load_balancing: {vrid: 51, advert_ms: $advert, check: {mode: $check$([ "$check" != script ] || echo ', interval_ms: 1000')}}"
+  echo "hosts:"
+  for node in lb1 lb2; do
+    echo "  - {name: $node, roles: [lb], ip: $NET4.${HOST[$node]}, ip6: '$NET6${HOST[$node]}', interface: eth0}"
+  done
+  for node in cp1 cp2 cp3; do
+    echo "  - {name: $node, roles: [control-plane, etcd], ip: $NET4.${HOST[$node]}, ip6: '$NET6${HOST[$node]}'}"
+  done
 }
-vrrp_script chk {
-  script "/usr/bin/curl -fsS --max-time 0.8 -k https://localhost:6443/readyz -o /dev/null"
-  interval 1
-  timeout 1
-  fall 2
-  rise 2
-  init_fail
+
+# What a package's unit, tmpfiles.d and kubeadm would have put there.
+prepare() {
+  on "$1" mkdir -p "$(dirname $CA)" "$(dirname $STATS)" "$(dirname $TRACK)"
+  on "$1" cp "$STATE/pki/ca.crt" $CA
 }
-vrrp_instance VI_1 {
-    state BACKUP
-    interface eth0
-    virtual_router_id 51
-    priority $prio
-    advert_int 0.1
-    nopreempt
-    unicast_src_ip 10.77.0.$me
-    unicast_peer {
-        10.77.0.$peer
-    }
-    virtual_ipaddress {
-        10.77.0.100/32 dev eth0
-    }
-    track_script { 
-      chk 
-    }
+
+# apply NODE [OPTION…]: the document's files onto a balancer, as an operator would.
+apply() {
+  local node=$1
+  shift
+  lb-render "$STATE/platform.yaml" --node "$node" --json | on "$node" lb-apply apply "$@"
 }
-EOF
-  on "$1" tee /etc/haproxy/haproxy.cfg >/dev/null <<EOF
-global
-  stats socket /run/haproxy.sock mode 600 level admin expose-fd listeners
-  hard-stop-after 30s
-defaults
-  mode tcp
-  option redispatch
-  retries 2
-  timeout connect 2s
-  timeout client 1h
-  timeout server 1h
-  timeout check 1s
-frontend apiserver
-  bind *:6443
-  default_backend apiservers
-backend apiservers
-  balance leastconn
-  option httpchk
-  http-check send meth GET uri /readyz
-  http-check expect status 200
-  default-server check check-ssl verify required ca-file $STATE/pki/ca.crt inter 1s fastinter 200ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions
-  server cp1 10.77.0.21:6443
-  server cp2 10.77.0.22:6443
-  server cp3 10.77.0.23:6443
-EOF
+
+# The same on a balancer that serves, with reload and verification.
+reapply() {
+  apply "$1" --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid \
+    --verify-url "https://$VIP4:6443/readyz" --cacert $CA --min-up 2 "${@:2}"
+}
+
+# unit NODE NAME FILE: starts what a unit or drop-in says, as systemd would.
+unit() {
+  local start nice
+  start=$(on "$1" sed -n 's/^ExecStart=\(..*\)/\1/p' "$3" | tail -1)
+  nice=$(on "$1" sed -n 's/^Nice=//p' "$3")
+  # shellcheck disable=SC2086 # words of a command line
+  daemon "$1" "$2" nice -n "${nice:-0}" $start
+}
+
+helpers_up() {
+  local units=/etc/systemd/system
+  on "$1" sh -c 'for file in /etc/sysctl.d/*bareplane*; do sysctl -qp "$file"; done' 2>/dev/null || true
+  running "$1" ha-notify || unit "$1" ha-notify $units/bareplane-notify.service
+  ! on "$1" test -e $units/bareplane-vipcheck.service || running "$1" ha-vipcheck ||
+    unit "$1" ha-vipcheck $units/bareplane-vipcheck.service
+}
+
+ours_up() {
+  local node
+  platform "$@" >"$STATE/platform.yaml"
+  for node in lb1 lb2; do
+    prepare "$node"
+    apply "$node" >>"$STATE/$node/apply.log"
+    haproxy_up "$node"
+    helpers_up "$node"
+    keepalived_up "$node"
+  done
 }

@@ -76,6 +76,9 @@ complains() { grep -q -- "$1" "$ERR" || fail "standard error does not say: $1"; 
 # within SECONDS COMMAND…: it answers yes in time.
 within() { wait_for "$@" || fail "not within $1 s: ${*:2}"; }
 
+check_on() { on "$1" ha-vipcheck --url https://127.0.0.1:6443/readyz --cacert "$CA" --server-name kubernetes --vip "$VIP4" "${@:2}"; }
+both_hold() { held_by "lb1 lb2"; }
+
 # The balancer that holds the address, and the other one.
 holder() { holders "$VIP4" | head -1; }
 other() { [ "$1" = lb1 ] && echo lb2 || echo lb1; }

@@ -209,12 +209,7 @@ impl<'a> Keys<'a> {
     }
 
     /// A key that has a default.
-    pub fn or<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&Field<'a>) -> Option<T>,
-    ) -> T {
+    pub fn or<T>(&mut self, key: &'static str, default: T, read: impl FnOnce(&Field<'a>) -> Option<T>) -> T {
         self.optional(key, read).unwrap_or(default)
     }
 
@@ -262,7 +257,7 @@ mod tests {
             [
                 "line 1 column 1: name: missing",
                 "line 1 column 7: port: 0 is not a whole number from 1 to 65535",
-                "line 2 column 1: nmae: unknown key",
+                "line 2 column 1: nmae: unknown key; did you mean `name`?",
                 "line 3 column 11: list[1]: a whole number is wanted here, not text",
             ]
         );
@@ -302,6 +297,6 @@ mod tests {
         let found = noted("b: yes", |root| {
             root.keys().unwrap().required("b", Field::boolean);
         });
-        assert_eq!(found, ["line 1 column 4: b: `yes` is text, not a boolean"]);
+        assert_eq!(found, ["line 1 column 4: b: `yes` is text, not a boolean; write true"]);
     }
 }

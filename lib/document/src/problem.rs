@@ -26,7 +26,8 @@ impl fmt::Display for Problem {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
@@ -57,6 +58,12 @@ impl Problems {
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
+    }
+
+    /// Whether something is wrong at a path or below it.
+    pub fn touch(&self, path: &str) -> bool {
+        let below = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+        self.0.borrow().iter().any(|problem| problem.path.strip_prefix(path).is_some_and(below))
     }
 
     /// All of them in the order of the document.

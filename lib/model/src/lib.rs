@@ -12,6 +12,7 @@
 //! Fields are only ever added.
 
 mod change;
+mod drill;
 mod fault;
 mod file;
 mod finding;
@@ -19,8 +20,10 @@ mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
+mod vrrp;
 
 pub use change::{Action, Change};
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
@@ -28,3 +31,6 @@ pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use step::Step;
+pub use vrrp::{
+    CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
+};

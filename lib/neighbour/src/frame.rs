@@ -123,7 +123,7 @@ fn ethernet(to: Mac, from: Mac, kind: u16) -> Vec<u8> {
     frame
 }
 
-/// The Internet checksum of an ICMPv6 message with its pseudo header (RFC
+/// The Internet checksum of an `ICMPv6` message with its pseudo header (RFC
 /// 8200 section 8.1); 0 over a message whose checksum is right.
 fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);

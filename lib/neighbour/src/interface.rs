@@ -49,10 +49,9 @@ pub fn hardware(interface: &str) -> Result<Mac> {
 /// The packet address of an interface, as a packet socket is bound to it, and its hardware address.
 pub(crate) fn link(interface: &str) -> Result<(LinkAddr, Mac)> {
     let entries = getifaddrs().map_err(std::io::Error::from)?;
-    let own = entries.filter(|entry| entry.interface_name == interface);
+    let mut own = entries.filter(|entry| entry.interface_name == interface);
     let address = own
-        .filter_map(|entry| entry.address.as_ref().and_then(SockaddrStorage::as_link_addr).copied())
-        .next()
+        .find_map(|entry| entry.address.as_ref().and_then(SockaddrStorage::as_link_addr).copied())
         .ok_or_else(|| Error::NoInterface(interface.to_owned()))?;
     // 1 is ARPHRD_ETHER; the loopback is 772.
     match address.addr().map(Mac) {

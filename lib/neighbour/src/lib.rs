@@ -37,7 +37,7 @@ pub enum Error {
     /// The interface is down.
     #[error("{0}: the interface is down")]
     Down(String),
-    /// Packet sockets need CAP_NET_RAW.
+    /// Packet sockets need `CAP_NET_RAW`.
     #[error("no raw socket: permission denied")]
     NotPermitted,
     /// The system refused.

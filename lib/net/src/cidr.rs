@@ -208,7 +208,8 @@ mod tests {
             "10.0.0.0".parse::<Cidr>().unwrap_err().to_string(),
             "10.0.0.0 lacks a prefix length, such as 10.0.0.0/24"
         );
-        for text in ["", "/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/24", "a/24", "fd00::/129", " 10.0.0.0/8"] {
+        for text in ["", "/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0/24", "a/24", "fd00::/129", " 10.0.0.0/8"]
+        {
             assert!(matches!(text.parse::<Cidr>(), Err(Error::Syntax { .. })), "{text}");
         }
     }

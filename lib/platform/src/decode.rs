@@ -119,7 +119,10 @@ fn cidr(field: &Field, family: net::Family) -> Option<Cidr> {
     if cidr.family() != family {
         let key = field.path().rsplit('.').next().unwrap_or_default().trim_end_matches('6');
         let right = if family == net::Family::V4 { format!("{key}6") } else { key.to_owned() };
-        field.wrong_hint(format!("{cidr} is an {} network", cidr.family()), format!("write it under `{right}`"));
+        field.wrong_hint(
+            format!("{cidr} is an {} network", cidr.family()),
+            format!("write it under `{right}`"),
+        );
         return None;
     }
     Some(cidr)
@@ -151,7 +154,10 @@ fn advert(field: &Field) -> Option<u32> {
     let ms: u32 = field.number(10..=40950)?;
     if ms % 10 != 0 {
         let near = (ms + 5) / 10 * 10;
-        field.wrong_hint(format!("{ms} is no multiple of 10: VRRP counts centiseconds"), format!("write {near}"));
+        field.wrong_hint(
+            format!("{ms} is no multiple of 10: VRRP counts centiseconds"),
+            format!("write {near}"),
+        );
         return None;
     }
     Some(ms)

@@ -30,8 +30,7 @@ pub(crate) fn derive(platform: &mut Platform) {
 fn spacing(balancers: usize) -> u8 {
     match balancers {
         0..=2 => 1,
-        3..=26 => 10,
-        _ => 1,
+        _ => 10,
     }
 }
 

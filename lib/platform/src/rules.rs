@@ -15,7 +15,11 @@ pub(crate) fn label(field: &Field) -> Option<String> {
             text.to_lowercase().chars().map(|c| if fine(c) { c } else { '-' }).collect::<String>();
         let meant = meant.trim_matches('-');
         let message = "a name is made of a-z, 0-9 and inner hyphens (RFC 1123)";
-        if meant.is_empty() { field.wrong(message) } else { field.wrong_hint(message, format!("write {meant}")) }
+        if meant.is_empty() {
+            field.wrong(message)
+        } else {
+            field.wrong_hint(message, format!("write {meant}"))
+        }
     } else {
         return Some(text);
     }
@@ -49,7 +53,9 @@ pub(crate) fn kubernetes(field: &Field) -> Option<String> {
     let known = numbers.len() == 3 && suffix && numbers[0] == 1;
     match (known, text.strip_prefix('v')) {
         (true, None) => return Some(text),
-        (true, Some(bare)) => field.wrong_hint("a version without `v` is wanted", format!("write \"{bare}\"")),
+        (true, Some(bare)) => {
+            field.wrong_hint("a version without `v` is wanted", format!("write \"{bare}\""))
+        }
         (false, _) => field.wrong("a Kubernetes version such as \"1.36.3\" is wanted"),
     }
     None
@@ -144,9 +150,9 @@ pub(crate) fn plain(field: &Field) -> Option<String> {
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 1024
-        && !text
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '#' | '$' | ';'))
+        && !text.chars().any(|c| {
+            c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '\\' | '#' | '$' | ';')
+        })
 }
 
 /// Printable text of one line, for a label's value.
@@ -317,7 +323,9 @@ mod tests {
         for good in ["a:1", "zabbix.lan:10051", "[fd00::1]:10051", "10.0.0.1:5000"] {
             assert!(read(good, |f| authority(f, false)).is_some(), "{good}");
         }
-        for bad in ["a", "a:", "a:0", "a:65536", "a:+1", ":1", "fd00::1:5", "[fd00::1]", "http://a:1", "a b:1"] {
+        for bad in
+            ["a", "a:", "a:0", "a:65536", "a:+1", ":1", "fd00::1:5", "[fd00::1]", "http://a:1", "a b:1"]
+        {
             assert!(read(bad, |f| authority(f, false)).is_none(), "{bad}");
         }
         for good in ["registry.lan", "[fd00::1]"] {
