@@ -5,11 +5,11 @@ use model::{Finding, Severity, Status};
 
 use crate::setup::Setup;
 
-/// The timers of the slowest failover there can be: to the lowest priority.
+/// The timers of the slowest failover there can be: to the lowest priority of
+/// all balancers, of which there is at least one.
 pub(crate) fn timing(setups: &[Setup]) -> Timing {
-    let lowest = setups.iter().min_by_key(|setup| setup.priority);
-    // There is always one; see `setups` in main.
-    lowest.unwrap_or(&setups[0]).timing(lowest.map_or(100, |setup| setup.priority))
+    let lowest = setups.iter().map(|setup| setup.priority).min();
+    setups[0].timing(lowest.unwrap_or(u8::MAX))
 }
 
 /// What to think about before relying on it.

@@ -123,15 +123,16 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     }
     let platform = read(&args.document)?;
     let setups = setups(args, &platform)?;
+    let wanted = setups.iter().filter(|setup| args.node.as_ref().is_none_or(|node| *node == setup.node));
     let renderer = Renderer::new().invalid("reading the templates")?;
-    let doing = |setup: &Setup| format!("rendering for {}", setup.node);
-    if let Some(kind) = args.file {
-        let file = renderer.file(&setups[0], kind).invalid(doing(&setups[0]))?;
-        out.write(file.content.as_bytes())?;
-        return Ok(Answer::Yes);
-    }
-    for setup in &setups {
-        for file in renderer.files(setup).invalid(doing(setup))? {
+    for setup in wanted {
+        let doing = format!("rendering for {}", setup.node);
+        if let Some(kind) = args.file {
+            let file = renderer.file(setup, kind).invalid(doing)?;
+            out.write(file.content.as_bytes())?;
+            return Ok(Answer::Yes);
+        }
+        for file in renderer.files(setup).invalid(doing)? {
             match &args.out {
                 Some(directory) => write(directory, &file)?,
                 None => out.emit(&file)?,
@@ -159,22 +160,21 @@ fn read(document: &Input) -> cli::Result<Platform> {
     })
 }
 
-/// What each wanted balancer needs, in the order of the document.
+/// What every balancer needs, in the order of the document.
 fn setups(args: &Args, platform: &Platform) -> cli::Result<Vec<Setup>> {
     let doing = format!("reading {}", args.document);
     let names: Vec<_> = platform.balancers().map(|host| host.name.as_str()).collect();
     match &args.node {
+        _ if names.is_empty() => Err(Error::invalid(doing, "no host has the role lb")),
         Some(node) if !names.contains(&node.as_str()) => {
             let why = format!("{node} is no load balancer");
             Err(Error::invalid(doing, why).hint(format!("hosts with the role lb: {}", names.join(", "))))
         }
-        _ => {
-            let wanted = names.iter().filter(|name| args.node.as_deref().is_none_or(|node| node == **name));
-            let setups: Result<Vec<_>, _> =
-                wanted.map(|name| Setup::new(platform, name, &args.options)).collect();
-            let setups = setups.invalid(&doing)?;
-            if setups.is_empty() { Err(Error::invalid(doing, "no host has the role lb")) } else { Ok(setups) }
-        }
+        _ => names
+            .iter()
+            .map(|name| Setup::new(platform, name, &args.options))
+            .collect::<Result<_, _>>()
+            .invalid(doing),
     }
 }
 
