@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command, FromArgMatches, Parser, value_parser};
+use clap::{Arg, ArgAction, Command, Parser, value_parser};
 
 use crate::message::{self, Voice};
 use crate::{Error, Format, Out, Result, header, man};
@@ -117,7 +117,7 @@ fn command<A: Parser>(tool: &Tool) -> Command {
         ]
         .map(|arg| {
             let first = matches!(arg.get_id().as_str(), "schema" | "generate");
-            arg.help_heading(COMMON).global(!first).exclusive(first).hide_possible_values(true)
+            arg.help_heading(COMMON).global(!first).exclusive(first)
         }),
     )
 }

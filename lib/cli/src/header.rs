@@ -28,7 +28,8 @@ pub(crate) fn blocks(source: &str) -> Vec<Block<'_>> {
     while let Some(line) = lines.next() {
         if line.is_empty() {
             continue;
-        } else if let Some(name) = line.strip_prefix("# ") {
+        }
+        if let Some(name) = line.strip_prefix("# ") {
             blocks.push(Block::Section(name));
         } else if line.starts_with("```") {
             blocks

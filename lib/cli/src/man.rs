@@ -6,23 +6,26 @@ use clap::{Arg, Command};
 
 use crate::header::{Block, blocks};
 
+/// The day of the release the pages belong to.
+const DATE: &str = "2026-11-22";
+
 /// The man page of a command, section 1, in `man(7)` macros.
 pub(crate) fn page(command: &Command, source: &str) -> String {
     let name = command.get_name();
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut page = format!(
-        ".TH {} 1 \"\" \"bareplane {}\" \"Bareplane\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
+        ".TH {} 1 {DATE} \"bareplane {}\" \"Bareplane\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n",
         escape(&name.to_uppercase()),
         command.get_version().unwrap_or_default(),
         escape(name),
         escape(&about),
     );
-    let verbs: Vec<_> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+    let verbs = verbs(name, command);
     if verbs.is_empty() || !command.is_subcommand_required_set() {
         synopsis(&mut page, name, command);
     }
-    for verb in &verbs {
-        synopsis(&mut page, &format!("{name} {}", verb.get_name()), verb);
+    for (words, verb) in &verbs {
+        synopsis(&mut page, words, verb);
     }
     page.push_str(".SH DESCRIPTION\n");
     let blocks = blocks(source);
@@ -33,9 +36,9 @@ pub(crate) fn page(command: &Command, source: &str) -> String {
     prose.into_iter().for_each(|block| print(&mut page, block));
     page.push_str(".SH OPTIONS\n");
     options(&mut page, command, false);
-    for verb in verbs {
+    for (words, verb) in verbs {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = write!(page, ".SS \"{} {}\"\n{}.\n", escape(name), escape(verb.get_name()), text(&about));
+        let _ = write!(page, ".SS \"{}\"\n{}\n", escape(&words), sentence(&about));
         options(&mut page, verb, false);
     }
     page.push_str(".SS \"Common options\"\n");
@@ -54,6 +57,20 @@ pub(crate) fn page(command: &Command, source: &str) -> String {
     page
 }
 
+/// Every verb of a command, verbs of verbs included, with the words that call it.
+fn verbs<'a>(words: &str, command: &'a Command) -> Vec<(String, &'a Command)> {
+    let mut found = Vec::new();
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help" && !verb.is_hide_set()) {
+        let words = format!("{words} {}", verb.get_name());
+        let below = verbs(&words, verb);
+        if below.is_empty() || !verb.is_subcommand_required_set() {
+            found.push((words, verb));
+        }
+        found.extend(below);
+    }
+    found
+}
+
 fn synopsis(page: &mut String, name: &str, command: &Command) {
     let mut words = format!("\\fB{}\\fR", escape(name));
     if own(command).any(|arg| !arg.is_positional()) {
@@ -65,13 +82,10 @@ fn synopsis(page: &mut String, name: &str, command: &Command) {
         let required = arg.is_required_set();
         let _ = if required { write!(words, " {word}{many}") } else { write!(words, " [{word}]{many}") };
     }
-    let _ = writeln!(page, "{words}\n.br");
-    // No break after the last line, or mandoc complains.
-    if let Some(rest) = page.strip_suffix(".br\n") {
-        let rest = rest.to_owned();
-        *page = rest;
-        page.push_str(".PP\n");
+    if !page.ends_with(".SH SYNOPSIS\n") {
+        page.push_str(".br\n");
     }
+    let _ = writeln!(page, "{words}");
 }
 
 fn own(command: &Command) -> impl Iterator<Item = &Arg> {
@@ -100,7 +114,7 @@ fn options(page: &mut String, command: &Command, common: bool) {
             (false, false) => names.join(", "),
         };
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(page, ".TP\n{head}\n{}", text(&help.replace("\n\n", "\n")));
+        let _ = writeln!(page, ".TP\n{head}\n{}", sentence(&help));
         let defaults: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
         if takes && !defaults.is_empty() && !arg.is_hide_default_value_set() {
             let _ = writeln!(page, "Default: {}.", escape(&defaults.join(" ")));
@@ -138,19 +152,42 @@ fn print(page: &mut String, block: &Block) {
     };
 }
 
-/// Flowing text: Markdown's `code` and [`links`] in bold.
+/// Flowing text: Markdown's `code` and [`links`] in bold; a new line after
+/// each sentence and before column 80, as man(7) sources have it.
 fn text(markdown: &str) -> String {
     let plain = markdown.replace("[`", "`").replace("`]", "`");
-    let mut out = String::new();
-    for (number, part) in plain.split('`').enumerate() {
-        let part = escape(part);
-        if number % 2 == 1 {
-            let _ = write!(out, "\\fB{part}\\fR");
+    let mut lines = vec![String::new()];
+    let mut bold = false;
+    for word in plain.split_whitespace() {
+        let mut shown = String::new();
+        // Font changes do not span lines, so a word opens and closes its own.
+        for (number, part) in word.split('`').enumerate() {
+            bold ^= number > 0;
+            let part = escape(part);
+            match (bold, part.is_empty()) {
+                (_, true) => {}
+                (true, false) => shown.push_str(&format!("\\fB{part}\\fR")),
+                (false, false) => shown.push_str(&part),
+            }
+        }
+        let line = lines.last_mut().expect("there is always a line");
+        let ended = line.ends_with(['.', '?', '!', ':']) && !line.ends_with("e.g.");
+        if line.is_empty() {
+            line.push_str(&shown);
+        } else if ended || line.len() + shown.len() > 76 {
+            lines.push(shown);
         } else {
-            out.push_str(&part);
+            line.push(' ');
+            line.push_str(&shown);
         }
     }
-    out.lines().map(|line| guard(line.trim_end())).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| guard(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A help text as a sentence.
+fn sentence(help: &str) -> String {
+    let end = if help.is_empty() || help.ends_with(['.', ')', ':']) { "" } else { "." };
+    text(&format!("{help}{end}"))
 }
 
 fn escape(text: &str) -> String {

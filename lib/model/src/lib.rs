@@ -13,7 +13,9 @@
 
 mod change;
 mod fault;
+mod file;
 mod finding;
+mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
@@ -21,7 +23,9 @@ mod vrrp;
 
 pub use change::{Action, Change};
 pub use fault::{Fault, Kind};
+pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use step::Step;

@@ -10,7 +10,9 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
+        entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
         entry::<crate::VrrpEvent>("vrrp-event"),

@@ -1,0 +1,49 @@
+//! Every command's recorded runs: `tools/*/*/tests/cmd/*.toml`.
+//!
+//! A recorded run is arguments and input, output, messages and status. The
+//! runs are the commands' specification. `TRYCMD=overwrite` rewrites
+//! them: read the diff as you would read code.
+
+use std::path::{Path, PathBuf};
+
+mod common;
+
+#[test]
+fn recorded_runs_hold() {
+    let root = common::root();
+    let cases = trycmd::TestCases::new();
+    for tool in common::tools() {
+        cases.register_bin(tool.name.clone(), trycmd::schema::Bin::Path(common::binary(&tool.name)));
+        cases.case(tool.path.join("tests/cmd/*.toml"));
+    }
+    cases.env("TZ", "UTC").env("FIXTURES", root.join("tests/fixtures").display().to_string());
+    cases.run();
+}
+
+#[test]
+fn every_command_has_a_yes_a_no_and_an_invalid() {
+    let mut missing = Vec::new();
+    for tool in common::tools() {
+        let statuses = statuses(&tool.path);
+        for wanted in [0, 1, 2] {
+            if !statuses.contains(&wanted) {
+                missing.push(format!("{}: no recorded run with status {wanted}", tool.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
+/// The statuses of a tool's recorded runs.
+fn statuses(tool: &Path) -> Vec<i32> {
+    let cases = std::fs::read_dir(tool.join("tests/cmd")).into_iter().flatten().flatten();
+    let tomls =
+        cases.map(|case| case.path()).filter(|path: &PathBuf| path.extension().is_some_and(|e| e == "toml"));
+    tomls
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let status = text.lines().find_map(|line| line.strip_prefix("status.code = "));
+            status.and_then(|code| code.trim().parse().ok()).unwrap_or(0)
+        })
+        .collect()
+}
