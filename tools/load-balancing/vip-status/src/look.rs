@@ -15,6 +15,7 @@ use crate::{Ask, Peer};
 /// What is to be found out.
 pub(crate) struct Question<'a> {
     pub(crate) vips: Vec<IpAddr>,
+    pub(crate) interface: Option<&'a str>,
     pub(crate) ask: &'a Ask,
     pub(crate) survey: Survey,
 }
@@ -24,7 +25,7 @@ pub(crate) fn look(question: &Question, keepalived: &Keepalived) -> Result<Vec<V
     let ask = question.ask;
     let mut by_interface: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
     for vip in &question.vips {
-        by_interface.entry(interface(*vip, ask, keepalived)?).or_default().push(*vip);
+        by_interface.entry(interface(*vip, question.interface, keepalived)?).or_default().push(*vip);
     }
     let mut records = BTreeMap::new();
     for (interface, vips) in &by_interface {
@@ -46,9 +47,9 @@ pub(crate) fn is_well(vip: &Vip) -> bool {
 
 /// The interface to ask on: the one given, else the one whose network holds
 /// the address, else keepalived's, else the one that carries the address.
-fn interface(vip: IpAddr, ask: &Ask, keepalived: &Keepalived) -> Result<String> {
-    if let Some(given) = &ask.interface {
-        return Ok(given.clone());
+fn interface(vip: IpAddr, given: Option<&str>, keepalived: &Keepalived) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
     }
     let doing = "reading this machine's addresses";
     let facing = neighbour::facing(vip).doing(doing)?;
@@ -56,7 +57,7 @@ fn interface(vip: IpAddr, ask: &Ask, keepalived: &Keepalived) -> Result<String> 
     let carrying = neighbour::local(vip).doing(doing)?.map(|local| local.interface);
     facing.or_else(keepaliveds).or(carrying).ok_or_else(|| {
         let why = format!("no interface here leads to {vip}");
-        Error::invalid("reading arguments", why).hint("name one: --interface eth0")
+        Error::invalid("reading arguments", why).hint("name one: --iface eth0")
     })
 }
 
@@ -148,7 +149,7 @@ fn transitions(file: &Path, instance: &str) -> Option<u32> {
 }
 
 fn recent(transitions: &[String], now: SystemTime) -> u32 {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let moments = transitions.iter().filter_map(|text| humantime::parse_rfc3339(text).ok());
     let recent = moments.filter(|moment| now.duration_since(*moment).is_ok_and(|ago| ago <= hour));
     u32::try_from(recent.count()).unwrap_or(u32::MAX)

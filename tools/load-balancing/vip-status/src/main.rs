@@ -73,13 +73,15 @@ use cli::{Answer, Error, Out};
 
 /// Tell who holds a virtual IP: one machine, nobody, too many
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = false)]
 struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
     /// The virtual IP; may be given several times [default: all that keepalived here has]
     #[arg(long = "vip", value_name = "ADDRESS", global = true)]
     vips: Vec<IpAddr>,
+    /// The interface to ask on, or to release from [default: the one whose network holds the address]
+    #[arg(long, alias = "interface", value_name = "NAME", global = true)]
+    iface: Option<String>,
     /// The pid file of the keepalived that matters [default: every one in this network namespace]
     #[arg(long, value_name = "FILE", global = true)]
     keepalived_pid: Option<PathBuf>,
@@ -108,9 +110,6 @@ enum Release {
 /// How and whom to ask.
 #[derive(clap::Args)]
 struct Ask {
-    /// The interface to ask on [default: the one whose network holds the address]
-    #[arg(long, visible_alias = "iface", value_name = "NAME")]
-    interface: Option<String>,
     /// Name the machine that has ADDRESS of its own NAME; may be given several times
     #[arg(long = "peer", value_name = "NAME=ADDRESS")]
     peers: Vec<Peer>,
@@ -124,7 +123,7 @@ struct Ask {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// How long to wait for answers to each
-    #[arg(long, value_name = "TIME", default_value = "80ms")]
+    #[arg(long, value_name = "TIME", default_value = "60ms")]
     wait: cli::Duration,
     /// Report the number and the age of a track file
     #[arg(long, value_name = "FILE")]
@@ -136,7 +135,7 @@ struct Ask {
     #[arg(long)]
     watch: bool,
     /// How often --watch looks
-    #[arg(long, value_name = "TIME", default_value = "500ms", requires = "watch")]
+    #[arg(long, value_name = "TIME", default_value = "300ms", requires = "watch")]
     interval: cli::Duration,
     #[command(flatten)]
     metrics: cli::Metrics,
@@ -170,7 +169,8 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     if let Some(Verb::Release(verb)) = &args.verb {
         // The one of the pid file may be dead, and another own the address.
         let keepalived = keepalived.and_all_others();
-        return release::run(&args.vips, matches!(verb, Release::Apply), keepalived, out);
+        let wanted = release::Wanted { vips: &args.vips, interface: args.iface.as_deref() };
+        return release::run(&wanted, matches!(verb, Release::Apply), keepalived, out);
     }
     let survey =
         neighbour::Survey { rounds: args.ask.rounds, interval: args.ask.wait.into(), enough: usize::MAX };
@@ -179,7 +179,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     }
     keepalived.refresh()?;
     let vips = vips(args, &keepalived)?;
-    let question = look::Question { vips, ask: &args.ask, survey };
+    let question = look::Question { vips, interface: args.iface.as_deref(), ask: &args.ask, survey };
     if args.ask.watch {
         return watch::run(&question, keepalived, out);
     }

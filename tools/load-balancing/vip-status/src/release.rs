@@ -9,15 +9,22 @@ use neighbour::Local;
 
 use crate::here::Keepalived;
 
+/// What is to be released.
+pub(crate) struct Wanted<'a> {
+    pub(crate) vips: &'a [IpAddr],
+    /// Only from this interface; `None` for every one that carries them.
+    pub(crate) interface: Option<&'a str>,
+}
+
 /// Prints, and with `apply` makes, the changes.
-pub(crate) fn run(vips: &[IpAddr], apply: bool, mut keepalived: Keepalived, out: &mut Out) -> Result {
+pub(crate) fn run(wanted: &Wanted, apply: bool, mut keepalived: Keepalived, out: &mut Out) -> Result {
     let began = Instant::now();
-    let here = here(vips)?;
+    let here = here(wanted)?;
     if here.is_empty() {
         return Ok(Answer::Yes);
     }
     keepalived.refresh()?;
-    if let Some(why) = guard(&here, &keepalived) {
+    if let Some((why, hint)) = guard(&here, &keepalived) {
         let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         out.emit(&Step { step: "release".into(), ok: false, elapsed_ms, error: Some("guard".into()) })?;
         cli::warn_hint(
@@ -30,7 +37,7 @@ pub(crate) fn run(vips: &[IpAddr], apply: bool, mut keepalived: Keepalived, out:
         if apply {
             let doing = format!("removing {} from {}", local.address, local.interface);
             neighbour::remove(local).doing(&doing)?;
-            if self::here(&[local.address])?.contains(local) {
+            if self::here(wanted)?.contains(local) {
                 return Err(Error::unavailable(doing, "it is still there"));
             }
         }
@@ -40,26 +47,30 @@ pub(crate) fn run(vips: &[IpAddr], apply: bool, mut keepalived: Keepalived, out:
 }
 
 /// Where this machine carries the addresses.
-fn here(vips: &[IpAddr]) -> Result<Vec<Local>> {
+fn here(wanted: &Wanted) -> Result<Vec<Local>> {
+    let vips = wanted.vips;
     let doing = "reading arguments";
     if vips.is_empty() {
         return Err(Error::invalid(doing, "no --vip given").hint("name what to release: --vip 10.77.0.100"));
     }
-    if let Some(vip) = vips.iter().find(|vip| vip.is_loopback()) {
-        return Err(Error::invalid(doing, format!("{vip} is the loopback's, no virtual IP")));
-    }
     let locals = neighbour::locals().doing("reading this machine's addresses")?;
-    Ok(locals.into_iter().filter(|local| vips.contains(&local.address)).collect())
+    let there = |local: &Local| wanted.interface.is_none_or(|interface| local.interface == interface);
+    Ok(locals.into_iter().filter(|local| vips.contains(&local.address) && there(local)).collect())
 }
 
-/// Why nothing may be taken away; `None` if all may.
+/// Why nothing may be taken away, with the way out; `None` if all may.
 ///
 /// One that has the address but is not its master counts as well: it may
 /// become master at any moment.
-fn guard(here: &[Local], keepalived: &Keepalived) -> Option<String> {
-    let owned = here.iter().find(|local| keepalived.instance(local.address).is_some());
-    let owned = owned.map(|local| format!("a living keepalived owns {}", local.address));
-    owned.or_else(|| keepalived.heard().err().map(|error| error.to_string()))
+fn guard(here: &[Local], keepalived: &Keepalived) -> Option<(String, &'static str)> {
+    if let Some(local) = here.iter().find(|local| local.address.is_loopback()) {
+        return Some((format!("{} is the machine's own", local.address), "only virtual IPs are released"));
+    }
+    let hint = "mend or stop that keepalived: it takes its addresses with it";
+    if let Some(local) = here.iter().find(|local| keepalived.instance(local.address).is_some()) {
+        return Some((format!("a living keepalived owns {}", local.address), hint));
+    }
+    keepalived.heard().err().map(|error| (error.to_string(), hint))
 }
 
 fn change(local: &Local) -> Change {

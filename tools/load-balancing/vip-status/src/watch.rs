@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use cli::{Answer, Context, Out, Result};
-use keepalived::Daemon;
 use model::{CheckFile, Vip};
 
 use crate::here::Keepalived;
@@ -68,7 +67,7 @@ fn see(
 ) -> Result<Vec<Vip>> {
     let same_daemons = keepalived.living()? == keepalived.daemons();
     let records = look::look(question, keepalived)?;
-    let facts = |records: &[Vip]| records.iter().map(|record| facts(record)).collect::<Vec<_>>();
+    let facts = |records: &[Vip]| records.iter().map(facts).collect::<Vec<_>>();
     let at_odds = records.iter().any(|record| record.agrees == Some(false));
     if same_daemons && !at_odds && facts(&records) == facts(shown) && asked.elapsed() < WORD {
         return Ok(records);
