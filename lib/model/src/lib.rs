@@ -12,11 +12,8 @@
 //! Fields are only ever added.
 
 mod change;
-<<<<<<< HEAD
-mod drill;
-=======
 mod difference;
->>>>>>> platform
+mod drill;
 mod fault;
 mod file;
 mod finding;
@@ -29,11 +26,8 @@ mod step;
 mod vrrp;
 
 pub use change::{Action, Change};
-<<<<<<< HEAD
-pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
-=======
 pub use difference::Difference;
->>>>>>> platform
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
