@@ -18,6 +18,7 @@ mod finding;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
+mod vrrp;
 
 pub use change::{Action, Change};
 pub use fault::{Fault, Kind};
@@ -26,3 +27,6 @@ pub use finding::{Finding, Severity, Status};
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use step::Step;
+pub use vrrp::{
+    CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
+};
