@@ -10,16 +10,11 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
-<<<<<<< HEAD
         entry::<crate::WantedFile>("file"),
-        entry::<crate::Finding>("finding"),
-        entry::<crate::Step>("step"),
-=======
         entry::<crate::Finding>("finding"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
         entry::<crate::VrrpEvent>("vrrp-event"),
         entry::<crate::VrrpStates>("vrrp-states"),
->>>>>>> vip
     ]
 }
