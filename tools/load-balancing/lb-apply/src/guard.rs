@@ -6,7 +6,6 @@
 //! the change back. Its clock is the monotonic one of its own process.
 
 use std::fs::{self, OpenOptions};
-use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use change::{State, Tree, Writer};
 use cli::{Answer, Context, Error, Out};
 use process::Stop;
 
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::service::Service;
 use crate::steps::Steps;
 use crate::{Apply, Place};
@@ -23,7 +22,7 @@ use crate::{Apply, Place};
 /// How long the guard may take to stand.
 const START: Duration = Duration::from_secs(5);
 /// How long it waits for a lock somebody else holds.
-const LOCK: Duration = Duration::from_secs(120);
+const LOCK: Duration = Duration::from_mins(2);
 /// Between two looks at the journal.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -100,14 +99,14 @@ fn wait_for_lock(tree: &Tree, place: &Place) -> cli::Result<Writer> {
 }
 
 /// Keeps the change that waits.
-pub(crate) fn confirm(place: &Place, keep: usize, stop: &Stop, out: &mut Out) -> cli::Result {
-    let service = Service::default();
-    let mut job = Job::open(place.tree("localhost")?, place, &service, stop, out)?;
-    let Some(id) = job.writer.unconfirmed().doing("reading the journals")? else {
+pub(crate) fn confirm(place: &Place, keep: usize, out: &mut Out) -> cli::Result {
+    let mut steps = Steps::new(out);
+    let mut writer = job::lock(&place.tree("localhost")?, place, &mut steps)?;
+    let Some(id) = writer.unconfirmed().doing("reading the journals")? else {
         cli::warn("confirming: nothing waits to be confirmed");
         return Ok(Answer::No);
     };
-    job.writer.commit(id, keep).doing("closing the journal")?;
-    job.steps.done("confirm")?;
+    writer.commit(id, keep).doing("closing the journal")?;
+    steps.done("confirm")?;
     Ok(Answer::Yes)
 }

@@ -26,7 +26,8 @@ pub(crate) fn read(input: &Input, node: Option<&str>) -> cli::Result<Set> {
             records.push(serde_json::from_value::<WantedFile>(record).invalid(&doing)?);
         }
     }
-    let wrong: Vec<_> = records.iter().filter_map(|file| fault(file).map(|why| format!("{}: {why}", file.path))).collect();
+    let wrong: Vec<_> =
+        records.iter().filter_map(|file| fault(file).map(|why| format!("{}: {why}", file.path))).collect();
     if !wrong.is_empty() {
         return Err(Error::invalid_all(doing, wrong));
     }
@@ -51,9 +52,7 @@ fn choose(records: &[WantedFile], node: Option<&str>) -> Result<Set, (String, St
     let node = node.or(nodes.first().copied()).unwrap_or("localhost").to_owned();
     match (files.is_empty(), nodes.is_empty()) {
         (false, _) => Ok(Set { node, files }),
-        (true, true) => {
-            Err(("no file records".to_owned(), "`lb-render --json` prints them".to_owned()))
-        }
+        (true, true) => Err(("no file records".to_owned(), "`lb-render --json` prints them".to_owned())),
         (true, false) => Err((format!("no file records for {node}"), format!("there are some for {names}"))),
     }
 }

@@ -20,6 +20,15 @@ pub(crate) struct Job<'a> {
     pub(crate) steps: Steps<'a>,
 }
 
+/// Takes the lock, or says that somebody else has it.
+pub(crate) fn lock(tree: &Tree, place: &Place, steps: &mut Steps) -> cli::Result<Writer> {
+    let opened = place.open(tree);
+    if let Err(change::Error::Files(files::Error::Locked { .. })) = &opened {
+        steps.failed("lock", "locked")?;
+    }
+    opened.doing("locking")
+}
+
 impl<'a> Job<'a> {
     /// Takes the lock.
     pub(crate) fn open(
@@ -30,11 +39,7 @@ impl<'a> Job<'a> {
         out: &'a mut Out,
     ) -> cli::Result<Self> {
         let mut steps = Steps::new(out);
-        let opened = place.open(&tree);
-        if let Err(change::Error::Files(files::Error::Locked { .. })) = &opened {
-            steps.failed("lock", "locked")?;
-        }
-        let writer = opened.doing("locking")?;
+        let writer = lock(&tree, place, &mut steps)?;
         Ok(Self { tree, writer, service, stop, steps })
     }
 
@@ -77,8 +82,8 @@ impl<'a> Job<'a> {
 
     fn judge(&mut self, step: &str, doing: &str, wrong: &[String]) -> cli::Result<bool> {
         wrong.iter().for_each(|why| cli::warn(format!("{doing}: {why}")));
-        if wrong.is_empty() { self.steps.done(step)? } else { self.steps.failed(step, step)? }
-        Ok(wrong.is_empty())
+        let told = if wrong.is_empty() { self.steps.done(step) } else { self.steps.failed(step, step) };
+        told.map(|()| wrong.is_empty())
     }
 
     /// Puts the old files back and sees that they serve. Everything is done

@@ -77,12 +77,12 @@ mod apply;
 mod guard;
 mod input;
 mod job;
+mod master;
 mod patience;
 mod service;
 mod steps;
 mod undo;
 mod validate;
-mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -215,7 +215,7 @@ fn run(args: &Command, out: &mut cli::Out) -> cli::Result {
         Verb::Plan { what, place } => plan(what, place, out),
         Verb::Apply(args) => apply::run(args, &stop, out),
         Verb::Undo { id, place, service } => undo::run(*id, place, service, &stop, out),
-        Verb::Confirm { place, keep } => guard::confirm(place, *keep, &stop, out),
+        Verb::Confirm { place, keep } => guard::confirm(place, *keep, out),
         Verb::Guard { id, confirm_within, place, service } => {
             guard::watch(*id, **confirm_within, place, service, &stop, out)
         }

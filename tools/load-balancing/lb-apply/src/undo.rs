@@ -30,7 +30,10 @@ pub(crate) fn run(
         }
     };
     if let Err(Error::ChangedSince(_)) = &undone {
-        cli::warn(format!("undoing: {}", undone.as_ref().map_or_else(ToString::to_string, |_| String::new())));
+        cli::warn(format!(
+            "undoing: {}",
+            undone.as_ref().map_or_else(ToString::to_string, |_| String::new())
+        ));
         job.steps.failed("undo", "changed-since")?;
         return Ok(Answer::No);
     }

@@ -64,7 +64,9 @@ pub(crate) fn check(daemon: Daemon, path: &Path) -> Result<(), Refusal> {
         Daemon::Haproxy => command.arg("-c").arg("-f").arg(path),
         Daemon::Keepalived => {
             if !has_script_security(&text) {
-                return no("no enable_script_security: without it `keepalived -t` answers 6 and hides other faults");
+                return no(
+                    "no enable_script_security: without it `keepalived -t` answers 6 and hides other faults",
+                );
             }
             command.arg("-t").arg("-f").arg(path)
         }
