@@ -12,18 +12,22 @@
 //! Fields are only ever added.
 
 mod change;
+mod drill;
 mod fault;
 mod file;
 mod finding;
+mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
 mod step;
 mod vrrp;
 
 pub use change::{Action, Change};
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use step::Step;

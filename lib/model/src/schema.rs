@@ -10,8 +10,13 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::Drill>("drill"),
+        entry::<crate::DrillPlan>("drill-plan"),
+        entry::<crate::DrillRequest>("drill-request"),
+        entry::<crate::DrillRun>("drill-run"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
+        entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
         entry::<crate::VrrpEvent>("vrrp-event"),

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# What the scripts need on a Debian machine, brought if it is missing.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=scripts/lib/say.sh
+. "$ROOT/scripts/lib/say.sh"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/bareplane/target}
+export PATH=$PATH:/usr/sbin:/sbin
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# need COMMAND=PACKAGE…: installs the packages of the commands that are missing.
+# Answers no if it cannot.
+need() {
+  local pair missing=()
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! is_root; then
+    say "missing: ${missing[*]}; as root I would run: apt-get install -y ${missing[*]}"
+    return 1
+  fi
+  if ! command -v apt-get >/dev/null; then
+    say "missing: ${missing[*]}; without apt-get I cannot install them"
+    return 1
+  fi
+  say "installing ${missing[*]}"
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2 || {
+    say "apt-get could not install ${missing[*]}"
+    return 1
+  }
+}
+
+need_cargo() {
+  command -v cargo >/dev/null || [ ! -x "$HOME/.cargo/bin/cargo" ] || PATH=$HOME/.cargo/bin:$PATH
+  command -v cargo >/dev/null || die 3 "cargo is missing; this brings it: curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y"
+  # ring compiles C and assembler.
+  need cc=gcc || die 3 "a C compiler is missing"
+}
+
+# What the lab is made of.
+need_lab() {
+  need haproxy=haproxy keepalived=keepalived ip=iproute2 nsenter=util-linux openssl=openssl jq=jq curl=curl socat=socat
+}
+
+# Whether this process may make network namespaces.
+can_namespace() {
+  local name=bpprobe$$
+  is_root && ip netns add "$name" 2>/dev/null && ip netns del "$name"
+}
