@@ -11,6 +11,7 @@
 //! RFC 3339 in UTC, enums are lower-case words, and what is not known is null.
 //! Fields are only ever added.
 
+mod balancer;
 mod change;
 mod fault;
 mod file;
@@ -21,6 +22,7 @@ mod schema;
 mod step;
 mod vrrp;
 
+pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
 pub use change::{Action, Change};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
