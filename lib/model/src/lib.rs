@@ -11,6 +11,7 @@
 //! RFC 3339 in UTC, enums are lower-case words, and what is not known is null.
 //! Fields are only ever added.
 
+mod balancer;
 mod change;
 mod drill;
 mod fault;
@@ -22,6 +23,7 @@ mod schema;
 mod step;
 mod vrrp;
 
+pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
 pub use change::{Action, Change};
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};

@@ -16,6 +16,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::DrillRun>("drill-run"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
+        entry::<crate::LbProcess>("lb-process"),
+        entry::<crate::LbServer>("lb-server"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
