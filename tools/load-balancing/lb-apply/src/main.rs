@@ -77,7 +77,6 @@ mod apply;
 mod guard;
 mod input;
 mod job;
-mod master;
 mod patience;
 mod service;
 mod steps;

@@ -1,19 +1,21 @@
 //! The daemons that serve: are they there, did they reload, do they work.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use change::Tree;
 use clap::Args;
 use cli::{Context, Error};
+use haproxy::{ServerStatus, Socket};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use probe::{Target, Trust};
 
-use crate::master;
 use crate::patience::Patience;
 use crate::validate::{self, Daemon, Refusal};
 
@@ -21,6 +23,9 @@ use crate::validate::{self, Daemon, Refusal};
 const SETTLE: Duration = Duration::from_millis(500);
 /// The deadline of one look at a verify URL.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// However little time is left, one look gets this much.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// How to reach the daemons, and how to tell that they serve.
 #[derive(Args, Clone, Debug)]
@@ -94,7 +99,8 @@ impl Service {
     /// Whether the daemons that will have to reload are there.
     pub(crate) fn reach(&self, paths: &[PathBuf]) -> cli::Result<()> {
         if let Some(socket) = self.socket_for(paths) {
-            master::processes(socket).unavailable(format!("asking {}", socket.display()))?;
+            let asked = Socket::new(socket).processes(Instant::now() + LOOK);
+            asked.unavailable(format!("asking {}", socket.display()))?;
         }
         if let Some((pid_file, _)) = self.keepalived_for(paths) {
             let doing = format!("looking for the keepalived of {}", pid_file.display());
@@ -138,19 +144,20 @@ impl Service {
 
     /// One look at everything: what does not hold.
     fn look(&self, url: Option<&Target>, left: Duration) -> Vec<String> {
+        let deadline = || Instant::now() + LOOK.min(left.max(LEAST));
         let mut wrong = Vec::new();
         if let (Some(socket), Some(min)) = (&self.haproxy_master, self.min_up) {
-            match master::up(socket) {
-                Ok(up) => wrong.extend(
-                    up.iter()
-                        .filter(|(_, up)| **up < min)
-                        .map(|(name, up)| format!("{name}: {up} servers up, not {min}")),
-                ),
+            match up(socket, deadline()) {
+                Ok(up) if up.is_empty() => wrong.push("haproxy has no server".to_owned()),
+                Ok(up) => {
+                    let few = up.iter().filter(|(_, count)| **count < min);
+                    wrong.extend(few.map(|(backend, count)| format!("{backend}: {count} up, not {min}")));
+                }
                 Err(error) => wrong.push(format!("{}: {error}", socket.display())),
             }
         }
         if let (Some(target), Some(url)) = (url, &self.verify_url) {
-            let reply = target.get(Instant::now() + LOOK.min(left.max(Duration::from_millis(100))));
+            let reply = target.get(deadline());
             if !reply.ok(&[200]) {
                 let why = reply.error.map(|error| error.to_string());
                 let status = reply.status.map(|status| format!("status {status}"));
@@ -181,25 +188,33 @@ fn holders(vip: IpAddr) -> Result<usize, neighbour::Error> {
     Ok(neighbour::holders(&interface, vip, &neighbour::Survey::default())?.len())
 }
 
-/// haproxy 2.6 answers `reload` with nothing and executes itself anew: only
-/// a new worker, or one more failure, tells how it went. Meanwhile its socket
-/// refuses or resets, which is no answer.
+/// The reload goes on in a thread of its own, so that a signal ends our waiting for it.
 fn reload_haproxy(socket: &Path, patience: &mut Patience) -> Result<(), String> {
-    let before = master::processes(socket).map_err(|error| format!("{}: {error}", socket.display()))?;
-    master::ask(socket, "reload").map_err(|error| format!("{}: {error}", socket.display()))?;
+    let (send, receive) = mpsc::channel();
+    let (master, deadline) = (Socket::new(socket), Instant::now() + patience.left());
+    thread::spawn(move || send.send(master.reload(deadline)));
     loop {
-        if let Ok(now) = master::processes(socket) {
-            if now.failed == 0 && now.worker.is_some() && now.worker != before.worker {
-                return Ok(());
-            }
-            if now.failed > before.failed {
-                return Err("the reload failed; the worker from before serves on".to_owned());
-            }
-        }
-        if !patience.pause() {
-            return Err("no new worker in time".to_owned());
+        match receive.try_recv() {
+            Ok(reloaded) => return reloaded.map_err(|error| error.to_string()),
+            Err(_) if patience.pause() => {}
+            Err(_) => return Err("no new worker in time".to_owned()),
         }
     }
+}
+
+/// How many servers of each backend serve, as the current worker's checks see
+/// it. A new worker takes every server for up until its first check: only a
+/// check that passed counts, or that there is none.
+fn up(socket: &Path, deadline: Instant) -> Result<BTreeMap<String, usize>, haproxy::Error> {
+    let servers = haproxy::parse_servers(&Socket::new(socket).ask("@1 show stat -1 4 -1 typed", deadline)?)?;
+    let mut up = BTreeMap::new();
+    for server in servers {
+        let passed = server.check.is_some_and(|check| check.ends_with("OK"));
+        let serves =
+            server.status == ServerStatus::Unchecked || (server.status == ServerStatus::Up && passed);
+        *up.entry(server.backend).or_default() += usize::from(serves);
+    }
+    Ok(up)
 }
 
 /// A keepalived that reads a broken file drops the address, or ends and

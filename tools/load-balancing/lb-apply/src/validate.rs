@@ -88,10 +88,10 @@ fn has_script_security(text: &[u8]) -> bool {
 fn reasons(done: &Finished) -> Vec<String> {
     let mut lines: Vec<String> = [&done.stderr, &done.stdout]
         .into_iter()
-        .flat_map(|stream| String::from_utf8_lossy(stream).lines().map(plain).collect::<Vec<_>>())
-        .filter(|line| !line.is_empty())
-        .take(10)
+        .flat_map(|stream| String::from_utf8_lossy(stream).lines().filter_map(plain).collect::<Vec<_>>())
         .collect();
+    lines.dedup();
+    lines.truncate(10);
     if lines.is_empty() {
         lines.push(match done.end {
             End::Code(code) => format!("status {code}"),
@@ -102,10 +102,15 @@ fn reasons(done: &Finished) -> Vec<String> {
     lines
 }
 
-/// A line of haproxy's without `[ALERT] (123) : `, or of keepalived's as it is.
-fn plain(line: &str) -> String {
+/// A line of haproxy's without `[ALERT]    (123) : `, or of keepalived's as it
+/// is; `None` for what is no complaint.
+fn plain(line: &str) -> Option<String> {
+    if line.starts_with("[NOTICE]") || line.contains("Fatal errors found in configuration") {
+        return None;
+    }
     let bare = line.strip_prefix('[').and_then(|rest| rest.split_once(") : ")).map_or(line, |(_, text)| text);
-    bare.trim().to_owned()
+    let bare = bare.strip_prefix("config : ").unwrap_or(bare).trim();
+    (!bare.is_empty()).then(|| bare.to_owned())
 }
 
 #[cfg(test)]
@@ -127,7 +132,8 @@ mod tests {
 
     #[test]
     fn decoration_is_taken_off() {
-        assert_eq!(plain("[ALERT]    (123) : config : bad"), "config : bad");
-        assert_eq!(plain("(Line 3) Unknown keyword 'x'"), "(Line 3) Unknown keyword 'x'");
+        assert_eq!(plain("[ALERT]    (123) : config : bad").as_deref(), Some("bad"));
+        assert_eq!(plain("(Line 3) Unknown keyword 'x'").as_deref(), Some("(Line 3) Unknown keyword 'x'"));
+        assert_eq!(plain("[NOTICE]   (123) : haproxy version is 2.6.12"), None);
     }
 }
