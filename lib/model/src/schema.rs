@@ -19,6 +19,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Finding>("finding"),
         entry::<crate::HostEntry>("host"),
         entry::<crate::NetworkSize>("network-size"),
+        entry::<crate::LbProcess>("lb-process"),
+        entry::<crate::LbServer>("lb-server"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Difference>("difference"),
         entry::<crate::WantedFile>("file"),
