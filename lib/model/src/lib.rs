@@ -11,8 +11,10 @@
 //! RFC 3339 in UTC, enums are lower-case words, and what is not known is null.
 //! Fields are only ever added.
 
+mod balancer;
 mod change;
 mod difference;
+mod drill;
 mod fault;
 mod file;
 mod finding;
@@ -24,8 +26,10 @@ mod schema;
 mod step;
 mod vrrp;
 
+pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
 pub use change::{Action, Change};
 pub use difference::Difference;
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
