@@ -40,6 +40,7 @@ fn flatten(value: &Value, path: String, into: &mut BTreeMap<String, String>) {
                 flatten(item, format!("{path}[{name}]"), into);
             }
         }
+        Value::String(text) => drop(into.insert(path, text.clone())),
         leaf => drop(into.insert(path, leaf.to_string())),
     }
 }

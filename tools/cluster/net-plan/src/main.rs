@@ -23,7 +23,7 @@
 //! $ net-plan size platform.yaml | grep pod_cidr
 //! {"record":"network-size","network":"network.pod_cidr","cidr":"10.244.0.0/16","addresses":65536,"taken":null,"blocks":1024,"most_nodes":256,"pods_per_node":256,"pod_mtu_bytes":1450}
 //! $ sed 's/10.96.0.0/10.244.0.0/' platform.yaml | net-plan suggest
-//! {"record":"difference","path":"network.service_cidr","before":"\"10.244.0.0/16\"","after":"\"10.96.0.0/16\""}
+//! {"record":"difference","path":"network.service_cidr","before":"10.244.0.0/16","after":"10.96.0.0/16"}
 //! ```
 //!
 //! # Checks

@@ -22,8 +22,7 @@ pub(crate) fn suggestions(plan: &Plan, routes: &[Route]) -> (Vec<Difference>, Ve
             Some(cidr) => {
                 taken.push(cidr);
                 if cidr != network.cidr {
-                    let quoted = |cidr: Cidr| Some(format!("\"{cidr}\""));
-                    let (before, after) = (quoted(network.cidr), quoted(cidr));
+                    let (before, after) = (Some(network.cidr.to_string()), Some(cidr.to_string()));
                     found.push(Difference { path: network.path.clone(), before, after });
                 }
             }
