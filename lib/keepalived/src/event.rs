@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! INSTANCE "VI_1" MASTER 101          the FIFO quotes names, a script gets them bare
-//! GROUP "G" BACKUP 100
+//! GROUP "G" BACKUP 0
 //! VS [10.0.0.100]:tcp:80 UP
 //! RS [10.0.0.11]:tcp:80 [10.0.0.100]:tcp:80 DOWN
 //! ```
@@ -20,7 +20,7 @@ pub struct Event {
     pub name: String,
     /// What was reported.
     pub state: VrrpState,
-    /// The priority; `None` for servers of LVS.
+    /// The priority of an instance; groups and servers have none.
     pub priority: Option<u8>,
 }
 
@@ -56,12 +56,11 @@ impl Event {
         if bare.is_empty() {
             return Err(Unreadable::Name);
         }
-        Ok(Self {
-            scope,
-            name: bare.to_owned(),
-            state: placed(state, false)?,
-            priority: Some(priority.parse().map_err(|_| Unreadable::Priority(priority.to_owned()))?),
-        })
+        let state = placed(state, false)?;
+        let priority = priority.parse().map_err(|_| Unreadable::Priority(priority.to_owned()))?;
+        // keepalived writes 0 for groups, whose instances may each have another.
+        let priority = (scope == VrrpScope::Instance).then_some(priority);
+        Ok(Self { scope, name: bare.to_owned(), state, priority })
     }
 }
 

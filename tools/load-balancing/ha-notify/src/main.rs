@@ -8,8 +8,8 @@
 //!
 //! ```console
 //! $ printf 'INSTANCE "VI_1" BACKUP 100\nINSTANCE "VI_1" MASTER 100\n' | ha-notify
-//! {"record":"vrrp-event","time":"[..]","scope":"instance","name":"VI_1","from":null,"to":"backup","priority":100,"flap":false}
-//! {"record":"vrrp-event","time":"[..]","scope":"instance","name":"VI_1","from":"backup","to":"master","priority":100,"flap":false}
+//! {"record":"vrrp-event","time":"[..]Z","scope":"instance","name":"VI_1","from":null,"to":"backup","priority":100,"flap":false}
+//! {"record":"vrrp-event","time":"[..]Z","scope":"instance","name":"VI_1","from":"backup","to":"master","priority":100,"flap":false}
 //! ```
 //!
 //! keepalived starts it, and gives it the path of its FIFO as the last
@@ -33,7 +33,7 @@
 //! is every one). COMMAND is split at blanks, and there is no way to quote:
 //! no shell reads it. What needs more is a script of its own. Its environment
 //! says what happened: `VRRP_SCOPE`, `VRRP_NAME`, `VRRP_STATE`, `VRRP_FROM`
-//! (empty if not known), `VRRP_PRIORITY` (empty for servers), `VRRP_FLAP` (0
+//! (empty if not known), `VRRP_PRIORITY` (empty for groups and servers), `VRRP_FLAP` (0
 //! or 1), `VRRP_TIME`. One that fails or takes longer than `--hook-timeout`
 //! is reported, and the next one runs.
 //!

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use cli::{Context, Error, Metrics, Out, Result};
 use files::{Attributes, Durability, Lock};
 use keepalived::Event;
-use model::{VrrpState, VrrpStates};
+use model::{VrrpScope, VrrpState, VrrpStates};
 use process::Stop;
 
 use crate::Args;
@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     flap: Flap,
     /// No hook runs longer; set after a signal.
     hooks_until: Option<Instant>,
+    /// What the last event of an instance reported.
+    last: Option<VrrpState>,
     /// Lines read.
     pub(crate) lines: u64,
     events: u64,
@@ -63,6 +65,7 @@ impl Reader {
             hook_timeout: *args.hook_timeout,
             flap: args.flap,
             hooks_until: None,
+            last: None,
             lines: 0,
             events: 0,
             rejected: 0,
@@ -96,8 +99,12 @@ impl Reader {
                 Next::Quiet if deadline.is_none() => {}
                 Next::Quiet => return Ok(()),
                 Next::End => {
-                    if args.fifo.is_some() && !ledger::all_stopped(&self.states) {
-                        cli::warn(format!("reading {name}: keepalived left without a STOP: it was killed"));
+                    if args.fifo.is_some() && self.last.is_some_and(|last| last != VrrpState::Stop) {
+                        let why = "keepalived left without a STOP: it was killed";
+                        cli::warn_hint(
+                            format!("reading {name}: {why}"),
+                            "vip-status tells whether its addresses are still here",
+                        );
                     }
                     return Ok(());
                 }
@@ -136,6 +143,9 @@ impl Reader {
         let event = ledger::enter(&mut self.states, event, self.flap, SystemTime::now());
         self.events += 1;
         self.flaps += u64::from(event.flap);
+        if event.scope == VrrpScope::Instance {
+            self.last = Some(event.to);
+        }
         out.emit(&event)?;
         out.flush()?;
         if let Some((path, _)) = &self.state_file {
