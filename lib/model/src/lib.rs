@@ -11,6 +11,7 @@
 //! RFC 3339 in UTC, enums are lower-case words, and what is not known is null.
 //! Fields are only ever added.
 
+mod balancer;
 mod change;
 mod difference;
 mod drill;
@@ -25,6 +26,7 @@ mod schema;
 mod step;
 mod vrrp;
 
+pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
 pub use change::{Action, Change};
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};

@@ -10,10 +10,18 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::Difference>("difference"),
         entry::<crate::Drill>("drill"),
         entry::<crate::DrillPlan>("drill-plan"),
         entry::<crate::DrillRequest>("drill-request"),
         entry::<crate::DrillRun>("drill-run"),
+        entry::<crate::WantedFile>("file"),
+        entry::<crate::Finding>("finding"),
+        entry::<crate::HostEntry>("host"),
+        entry::<crate::NetworkSize>("network-size"),
+        entry::<crate::LbProcess>("lb-process"),
+        entry::<crate::LbServer>("lb-server"),
+        entry::<crate::Prediction>("prediction"),
         entry::<crate::Difference>("difference"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
