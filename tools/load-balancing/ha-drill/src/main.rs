@@ -18,8 +18,9 @@
 //! {"record":"drill-plan","scenario":"haproxy-killed","vip":"10.77.0.100","holders":["lb1"],"node":"lb1","prepare":null,"inject":["ssh","lb1","systemctl","kill","--signal=KILL","haproxy"],"heal":["ssh","lb1","systemctl","start","haproxy"],"predicted_ms":null}
 //! ```
 //!
-//! A cluster whose balancers are reached by ssh, its haproxy and keepalived
-//! run by systemd; then a lab in network namespaces, with a lab file:
+//! Two more examples: balancers that are reached by ssh, haproxy and
+//! keepalived run by systemd; and a lab in network namespaces, with a file
+//! that describes it.
 //!
 //! ```sh
 //! $ ha-drill run haproxy-killed --target https://10.0.0.100:6443/livez --cacert ca.crt \
