@@ -13,6 +13,7 @@
 
 mod balancer;
 mod change;
+mod check;
 mod fault;
 mod file;
 mod finding;
@@ -22,8 +23,9 @@ mod schema;
 mod step;
 mod vrrp;
 
-pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
+pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use change::{Action, Change};
+pub use check::{Check, CheckedVip, VipCheck};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};

@@ -12,11 +12,12 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Change>("change"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
-        entry::<crate::LbProcess>("lb-process"),
+        entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
+        entry::<crate::VipCheck>("vip-check"),
         entry::<crate::VrrpEvent>("vrrp-event"),
         entry::<crate::VrrpStates>("vrrp-states"),
     ]
