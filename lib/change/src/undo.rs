@@ -115,7 +115,7 @@ impl Writer {
             }
             let before = entry.kept(number, &directory)?;
             put(&self.tree.place(&entry.path)?, before.as_ref())?;
-            let (target, path) = (&self.tree.target, &entry.path);
+            let (target, path) = (&journal.target, &entry.path);
             taken.changes.push(compare::change(target, path, now.as_ref(), before.as_ref(), entry.secret));
         }
         for path in journal.directories.iter().rev() {

@@ -15,7 +15,7 @@ cut_short() {
   jq -c --arg file "$1" --arg content "$content" --arg sum "$(printf %s "$content" | sha256sum | cut -d' ' -f1)" \
     'if .record == "file" and (.path | endswith($file)) then .content = $content | .sha256 = $sum else . end' "$WORK/good"
 }
-install() { on "$spare" lb-apply apply --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid "$@"; }
+install() { on "$spare" lb-apply apply --haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid; }
 
 for file in haproxy.cfg keepalived.conf; do
   cut_short "$file" >"$WORK/cut"
