@@ -75,7 +75,12 @@ pub(crate) fn enter(states: &mut VrrpStates, event: &Event, flap: Flap, now: Sys
 
 /// Whether everything known has stopped.
 pub(crate) fn all_stopped(states: &VrrpStates) -> bool {
-    states.entries.iter().all(|entry| matches!(entry.state, VrrpState::Stop | VrrpState::Deleted))
+    states.entries.iter().all(|entry| is_over(entry.state))
+}
+
+/// Whether nothing more is to come.
+pub(crate) fn is_over(state: VrrpState) -> bool {
+    matches!(state, VrrpState::Stop | VrrpState::Deleted)
 }
 
 /// The state an event leaves its instance in.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cli::{Context, Error, Result};
+use model::Kind;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -49,8 +50,13 @@ impl Lines {
     /// one line. Waits for it and for them.
     pub(crate) fn fifo(path: &Path, timeout: cli::Duration) -> Result<Self> {
         let doing = format!("reading {}", path.display());
-        let file = crate::patiently(timeout, &doing, || open(path, &doing), "no such file")
-            .map_err(|error| error.hint("keepalived makes it: vrrp_notify_fifo"))?;
+        let file =
+            crate::patiently(timeout, &doing, || open(path, &doing), "no such file").map_err(|error| {
+                match error.kind() {
+                    Kind::Unavailable => error.hint("keepalived makes it: vrrp_notify_fifo"),
+                    Kind::Invalid => error,
+                }
+            })?;
         let mut file = Some(file);
         let lock = || match file.take().map(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock)) {
             Some(Ok(lock)) => Ok(Some(lock)),

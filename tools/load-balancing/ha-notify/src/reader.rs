@@ -32,7 +32,7 @@ pub(crate) struct Reader {
     flap: Flap,
     /// No hook runs longer; set after a signal.
     hooks_until: Option<Instant>,
-    /// What the last event of an instance reported.
+    /// What the last event of an instance reported, or the state file of one that had not stopped.
     last: Option<VrrpState>,
     /// Lines read.
     pub(crate) lines: u64,
@@ -53,6 +53,8 @@ impl Reader {
             }
             None => (VrrpStates::default(), None),
         };
+        let mut remembered = states.entries.iter().filter(|entry| entry.scope == VrrpScope::Instance);
+        let last = remembered.find(|entry| !ledger::is_over(entry.state)).map(|entry| entry.state);
         let reject = args.reject.as_ref().map(|path| {
             let opened = OpenOptions::new().create(true).append(true).open(path);
             opened.doing(format!("writing {}", path.display()))
@@ -65,7 +67,7 @@ impl Reader {
             hook_timeout: *args.hook_timeout,
             flap: args.flap,
             hooks_until: None,
-            last: None,
+            last,
             lines: 0,
             events: 0,
             rejected: 0,
@@ -99,8 +101,8 @@ impl Reader {
                 Next::Quiet if deadline.is_none() => {}
                 Next::Quiet => return Ok(()),
                 Next::End => {
-                    if args.fifo.is_some() && self.last.is_some_and(|last| last != VrrpState::Stop) {
-                        let why = "keepalived left without a STOP: it was killed";
+                    if args.fifo.is_some() && self.last.is_some_and(|last| !ledger::is_over(last)) {
+                        let why = "keepalived closed it without a STOP: it reloads, or was killed";
                         cli::warn_hint(
                             format!("reading {name}: {why}"),
                             "vip-status tells whether its addresses are still here",
