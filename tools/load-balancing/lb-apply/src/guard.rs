@@ -81,7 +81,10 @@ pub(crate) fn watch(
     if !matches!(tree.state(id).doing("reading the journal")?, Some(State::Prepared | State::Unconfirmed)) {
         return Ok(Answer::Yes);
     }
-    cli::warn(format!("change {id} was not confirmed within {}", cli::Duration::from(time)));
+    cli::warn(match stop.requested() {
+        true => format!("asked to end before change {id} was confirmed"),
+        false => format!("change {id} was not confirmed within {}", cli::Duration::from(time)),
+    });
     Job { tree, writer, service, stop, steps: Steps::new(out) }.roll_back(id)
 }
 

@@ -208,11 +208,10 @@ fn reload_haproxy(socket: &Path, patience: &mut Patience) -> Result<(), String> 
 fn up(socket: &Path, deadline: Instant) -> Result<BTreeMap<String, usize>, haproxy::Error> {
     let servers = haproxy::parse_servers(&Socket::new(socket).ask("@1 show stat -1 4 -1 typed", deadline)?)?;
     let mut up = BTreeMap::new();
-    for server in servers {
-        let passed = server.check.is_some_and(|check| check.ends_with("OK"));
-        let serves =
-            server.status == ServerStatus::Unchecked || (server.status == ServerStatus::Up && passed);
-        *up.entry(server.backend).or_default() += usize::from(serves);
+    for one in servers {
+        let passed = one.check.is_some_and(|check| check.ends_with("OK"));
+        let serves = one.status == ServerStatus::Unchecked || (one.status == ServerStatus::Up && passed);
+        *up.entry(one.backend).or_default() += usize::from(serves);
     }
     Ok(up)
 }
