@@ -76,12 +76,9 @@ node_up() {
 
 # The built commands, out of the way of the next build.
 tools_up() {
-  local manifest tool
   mkdir "$STATE/bin"
-  for manifest in "$ROOT"/tools/*/*/Cargo.toml; do
-    tool=$BAREPLANE_BIN/$(basename "${manifest%/*}")
-    [ ! -x "$tool" ] || cp -l "$tool" "$STATE/bin/" 2>/dev/null || cp "$tool" "$STATE/bin/"
-  done
+  find "$BAREPLANE_BIN" -maxdepth 1 -type f -executable -exec cp -lt "$STATE/bin" {} + 2>/dev/null ||
+    find "$BAREPLANE_BIN" -maxdepth 1 -type f -executable -exec cp -t "$STATE/bin" {} +
 }
 
 nodes_up() {

@@ -4,7 +4,7 @@
 CA=/etc/kubernetes/pki/ca.crt
 STATS=/run/haproxy/admin.sock
 MASTER=/run/haproxy-master.sock
-TRACK=/run/bareplane/haproxy.track
+TRACK=/run/bareplane/vip.track
 
 # platform ADVERT CHECK V6: the document of this lab.
 platform() {

@@ -13,10 +13,13 @@
 
 mod balancer;
 mod change;
+mod difference;
 mod drill;
 mod fault;
 mod file;
 mod finding;
+mod host;
+mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -25,10 +28,13 @@ mod vrrp;
 
 pub use balancer::{LbProcess, LbServer, ProcessRole, ServerStatus};
 pub use change::{Action, Change};
+pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use host::{BmcEntry, HostEntry, SshEntry};
+pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;

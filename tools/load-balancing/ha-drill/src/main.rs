@@ -14,12 +14,13 @@
 //! exactly one holder of the address, and success of `--ready-cmd`.
 //!
 //! ```console
-//! $ ha-drill plan reload --target http://127.0.0.1:6443/livez --via lb1='ssh lb1' --holder-cmd 'cat ha-drill-lb1.json'
-//! {"record":"drill-plan","scenario":"reload","vip":"127.0.0.1","holders":["lb1"],"node":"lb1","prepare":null,"inject":["ssh","lb1","systemctl","reload","haproxy"],"heal":null,"predicted_ms":null}
+//! $ ha-drill plan haproxy-killed --lab ha-drill-lab.json --target http://10.77.0.100:6443/livez
+//! {"record":"drill-plan","scenario":"haproxy-killed","vip":"10.77.0.100","holders":["lb1"],"node":"lb1","prepare":null,"inject":["ssh","lb1","systemctl","kill","--signal=KILL","haproxy"],"heal":["ssh","lb1","systemctl","start","haproxy"],"predicted_ms":null}
 //! ```
 //!
-//! A cluster whose balancers are reached by ssh, its haproxy and keepalived
-//! run by systemd; then a lab in network namespaces, with a lab file:
+//! Two more examples: balancers that are reached by ssh, haproxy and
+//! keepalived run by systemd; and a lab in network namespaces, with a file
+//! that describes it.
 //!
 //! ```sh
 //! $ ha-drill run haproxy-killed --target https://10.0.0.100:6443/livez --cacert ca.crt \
@@ -47,7 +48,8 @@
 //!
 //! # Files
 //!
-//! A lab file is JSON. All fields may be missing:
+//! A lab file is JSON. All fields may be missing; options outweigh what it
+//! says. A scenario without `heal` needs no healing.
 //!
 //! ```json
 //! {"nodes": {"lb1": ["ip", "netns", "exec", "lb1"], "lb2": ["ip", "netns", "exec", "lb2"]},
