@@ -5,6 +5,10 @@ use model::{Finding, Severity, Status};
 
 use crate::setup::Setup;
 
+/// Which interval to take where.
+const ADVERTS: &str = "100 ms; 50 ms on hardware of their own, 30 ms if they share a switch as well; \
+                       300 ms and more where machines are paused";
+
 /// The timers of the slowest failover there can be: to the lowest priority of
 /// all balancers, of which there is at least one.
 pub(crate) fn timing(setups: &[Setup]) -> Timing {
@@ -15,36 +19,36 @@ pub(crate) fn timing(setups: &[Setup]) -> Timing {
 /// What to think about before relying on it.
 pub(crate) fn findings(document: &str, setups: &[Setup]) -> Vec<Finding> {
     let timing = timing(setups);
-    let finding = |check: &str, status, current: String, want: &str, why: String, fix: &str| Finding {
+    let slow = !(30..=300).contains(&timing.advert_ms);
+    let advert = Finding {
         tool: "lb-render".into(),
         target: document.into(),
-        check: check.into(),
-        status,
+        check: "advert-interval".into(),
+        status: if slow { Status::Warn } else { Status::Pass },
         severity: Severity::Info,
         file: Some(document.into()),
         line: None,
-        current: Some(current),
-        want: Some(want.into()),
-        why,
-        fix: (status != Status::Pass).then(|| fix.into()),
+        current: Some(format!("{} ms", timing.advert_ms)),
+        want: Some(ADVERTS.into()),
+        why: format!("a silent holder is missed for {}", silences(&timing)),
+        fix: slow.then(|| "set load_balancing.advert_ms".into()),
         reference: Some("RFC 5798 section 6.1".into()),
     };
-    let mut findings = vec![finding(
-        "advert-interval",
-        if (30..=300).contains(&timing.advert_ms) { Status::Pass } else { Status::Warn },
-        format!("{} ms", timing.advert_ms),
-        "100 ms; 50 ms on hardware of their own, 30 ms if they share a switch as well; 300 ms and more where machines are paused",
-        format!("a silent holder is missed for {}", silences(&timing)),
-        "set load_balancing.advert_ms",
-    )];
-    if !setups[0].watch {
-        let file = "set load_balancing.check.mode to track-file";
-        let why =
-            "keepalived starts a script once a second at most: a dead haproxy is noticed after one to two"
-                .to_owned();
-        findings.push(finding("check-mode", Status::Warn, "script".into(), "track-file", why, file));
+    if setups[0].watch {
+        return vec![advert];
     }
-    findings
+    let script = Finding {
+        check: "check-mode".into(),
+        status: Status::Warn,
+        severity: Severity::Medium,
+        current: Some("script".into()),
+        want: Some("track-file".into()),
+        why: "keepalived starts a script once a second at most, so it notices a dead haproxy late".into(),
+        fix: Some("set load_balancing.check.mode to track-file".into()),
+        reference: Some("keepalived.conf(5), vrrp_script".into()),
+        ..advert.clone()
+    };
+    vec![advert, script]
 }
 
 /// The span of a silent failover at each interval worth thinking about.
