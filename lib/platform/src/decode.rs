@@ -149,7 +149,7 @@ fn load_balancing(field: &Field) -> Option<LoadBalancing> {
     Some(load_balancing)
 }
 
-/// VRRPv3 sends the interval as 12 bits of centiseconds (RFC 9568, section 5.2.7).
+/// Version 3 of VRRP sends the interval as 12 bits of centiseconds (RFC 9568, section 5.2.7).
 fn advert(field: &Field) -> Option<u32> {
     let ms: u32 = field.number(10..=40950)?;
     if !ms.is_multiple_of(10) {

@@ -268,3 +268,49 @@ fn all_fields_wrong_at_once_are_all_told() {
     let told: BTreeSet<&str> = found.iter().map(|p| p.path.as_str()).collect();
     assert_eq!(told, wrong);
 }
+
+/// The schema's entry for a path, references followed.
+fn described<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
+    fn followed<'a>(whole: &'a Value, entry: &'a Value) -> &'a Value {
+        let one_of =
+            entry["anyOf"].as_array().and_then(|all| all.iter().find(|one| one.get("$ref").is_some()));
+        let reference = one_of.unwrap_or(entry)["$ref"].as_str();
+        reference.and_then(|name| whole.pointer(name.trim_start_matches('#'))).unwrap_or(entry)
+    }
+    path.split(['.', '[']).try_fold(schema, |entry, step| {
+        let entry = followed(schema, entry);
+        match step.strip_suffix(']') {
+            Some(_) => entry.get("items"),
+            None => {
+                entry["properties"].get(step).or(entry.get("additionalProperties").filter(|e| e.is_object()))
+            }
+        }
+    })
+}
+
+#[test]
+fn schema_and_man_page_know_every_field() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).expect(path);
+    let schema: Value = serde_json::from_str(&read("schemas/platform.json")).expect("a schema is JSON");
+    let page = read("man/bareplane-platform.5");
+    let mut known = BTreeSet::new();
+    fields(&full(), "", &mut known);
+    for path in known {
+        assert!(described(&schema, &path).is_some(), "schemas/platform.json lacks {path}");
+        let name = path.replace("hosts[2]", "hosts[]");
+        let name = name.trim_end_matches("[0]").trim_end_matches("[1]");
+        // A host's ssh is described under the defaults, and labels are free.
+        let shown = ["hosts[].ssh", "hosts[].labels"].into_iter().find(|above| name.starts_with(above));
+        assert!(page.contains(shown.unwrap_or(name)), "man/bareplane-platform.5 lacks {path}");
+    }
+}
+
+#[test]
+fn the_example_of_the_man_page_is_valid() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../man/bareplane-platform.5");
+    let page = std::fs::read_to_string(path).expect(path);
+    let example = page.split(".SH EXAMPLE\n.nf\n").nth(1).and_then(|rest| rest.split(".fi").next());
+    let example = example.expect("the page has an example").replace("\\-", "-");
+    assert_eq!(platform::parse(&example).err(), None);
+}

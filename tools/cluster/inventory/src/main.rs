@@ -8,7 +8,7 @@
 //! ```console
 //! $ inventory validate platform.yaml && echo fine
 //! fine
-//! $ sed 's/roles: .worker./rolls: [worker]/' platform.yaml | inventory validate | head -1
+//! $ sed 's/roles: .worker./rolls: [worker]/' platform.yaml | inventory validate
 //! inventory: reading standard input: line 27 column 5: hosts[5].roles: missing
 //! inventory: reading standard input: line 27 column 16: hosts[5].rolls: unknown key; did you mean `roles`?
 //! inventory: reading standard input: line 28 column 5: hosts[6].roles: missing

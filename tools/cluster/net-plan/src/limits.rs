@@ -7,7 +7,7 @@ use platform::Encap;
 
 use crate::plan::{Kind, Network, Plan};
 
-/// Calico gives a node at most so many blocks (IPAMConfig's maxBlocksPerHost).
+/// Calico gives a node at most so many blocks (its IPAM's `maxBlocksPerHost`).
 const BLOCKS_PER_HOST: u64 = 20;
 
 /// IPv6 needs this much of every link (RFC 8200, section 5).
@@ -64,11 +64,13 @@ fn pool(plan: &Plan, network: &Network) -> Vec<Finding> {
     let mut found = Vec::new();
     let ranges = cidr.subnets(node_mask(plan, family)).min(cidr.subnets(block_size));
     if u128::from(nodes) > ranges {
-        let why = format!("it has room for {ranges} nodes, and there are {nodes}");
-        found.push(plan.fail(&network.path, "pool-room", current.clone(), why));
+        let why = format!("nodes it has room for: {ranges}, and there are {nodes}");
+        let fix = Some("take a larger network, or smaller ranges a node".to_owned());
+        found.push(Finding { fix, ..plan.fail(&network.path, "pool-room", current.clone(), why) });
     } else if cidr.addresses() < u128::from(nodes) * u128::from(pods) {
         let why = format!("{} addresses do not do for {nodes} nodes of {pods} pods", cidr.addresses());
-        found.push(plan.warn(&network.path, "pool-room", current.clone(), why));
+        let fix = Some("take a larger network, or lower cluster.max_pods".to_owned());
+        found.push(Finding { fix, ..plan.warn(&network.path, "pool-room", current.clone(), why) });
     }
     let block = Cidr::around(cidr.address(), block_size).map_or(0, |block| block.addresses());
     if block * u128::from(BLOCKS_PER_HOST) < u128::from(pods) {

@@ -9,9 +9,8 @@
 //! ```console
 //! $ net-plan check platform.yaml && echo fine
 //! fine
-//! $ sed 's/10.96.0.0/10.244.0.0/' platform.yaml | net-plan check --format text
-//! TOOL      TARGET                CHECK    STATUS  SEVERITY  FILE            LINE  [..]
-//! net-plan  network.service_cidr  overlap  fail    critical  standard input  12    [..]
+//! $ sed 's/10.96.0.0/10.244.0.0/' platform.yaml | net-plan check
+//! {"record":"finding","tool":"net-plan","target":"network.service_cidr","check":"overlap","status":"fail",[..]
 //! $ echo '[{"dst":"10.244.7.0/24","dev":"eth1"}]' | net-plan check --routes - platform.yaml || echo conflict
 //! {"record":"finding","tool":"net-plan","target":"network.pod_cidr","check":"route",[..]
 //! conflict

@@ -14,9 +14,10 @@ pub(crate) fn findings(plan: &Plan, pods_services: bool) -> Vec<Finding> {
                 found.push(pair(plan, network, other));
             }
         }
-        found.extend(reserved(plan, network));
-        if !network.cidr.is_private() {
-            found.push(public(plan, network));
+        match reserved(plan, network) {
+            Some(finding) => found.push(finding),
+            None if !network.cidr.is_private() => found.push(public(plan, network)),
+            None => {}
         }
     }
     for (path, vip) in plan.vips() {

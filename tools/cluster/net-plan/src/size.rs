@@ -47,5 +47,5 @@ fn taken(plan: &Plan, network: &Network) -> Option<u64> {
 }
 
 fn number(n: u128) -> Option<u64> {
-    u64::try_from(n).ok().filter(|n| *n <= i64::MAX as u64)
+    u64::try_from(n).ok().filter(|n| i64::try_from(*n).is_ok())
 }

@@ -49,14 +49,26 @@ impl FromStr for Via {
 }
 
 impl Lab {
-    /// Every node's name that could be taken for something else in a command.
-    pub(crate) fn bad_names(&self) -> Vec<String> {
+    /// Every name that could be taken for something else in a command, and
+    /// every command that would do nothing without anybody having said so.
+    pub(crate) fn faults(&self) -> Vec<String> {
         let plain = |name: &str| {
             name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
         };
         let bad = self.nodes.keys().filter(|name| !plain(name));
-        bad.map(|name| format!("node `{name}`: a name has letters, digits, `.`, `_` and `-` only")).collect()
+        let bad = bad.map(|name| format!("node `{name}`: a name has letters, digits, `.`, `_` and `-` only"));
+        let commands = self.scenarios.iter().flat_map(|(scenario, commands)| {
+            let Commands { prepare, inject, heal } = commands;
+            let nothing = inject.is_none() && *scenario != Scenario::None;
+            let empty = [prepare, inject, heal].into_iter().flatten().any(Vec::is_empty);
+            let missing = nothing.then(|| format!("{}: no `inject`", scenario.name()));
+            missing.into_iter().chain(empty.then(|| format!("{}: a command has no words", scenario.name())))
+        });
+        let empty = |words: &&Vec<String>| words.is_empty();
+        let other = [Some(&self.address), self.ready.as_ref()].into_iter().flatten().filter(empty);
+        let other = other.map(|_| "`address` or `ready` has no words".to_owned());
+        bad.chain(commands).chain(other).collect()
     }
 
     /// The words of a command: the word `{via}` becomes the node's prefix,
@@ -119,6 +131,6 @@ mod tests {
         for name in ["-f", "a/b", "a b", ""] {
             lab.nodes.insert(name.into(), vec![]);
         }
-        assert_eq!(lab.bad_names().len(), 4);
+        assert_eq!(lab.faults().len(), 4);
     }
 }

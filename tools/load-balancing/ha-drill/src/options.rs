@@ -25,7 +25,7 @@ const WORKERS: u32 = 1024;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// What to break
-    #[arg(value_name = "SCENARIO")]
+    #[arg(value_name = "SCENARIO", default_value = "custom")]
     pub(crate) scenario: Scenario,
     /// Ask URL, as clients do, through the virtual address
     #[arg(long, value_name = "URL")]
@@ -61,10 +61,10 @@ pub(crate) struct Options {
     /// Run CMD before all measuring
     #[arg(long, value_name = "CMD", requires = "inject", help_heading = "Where")]
     prepare: Option<Words>,
-    /// Break it with CMD
-    #[arg(long, value_name = "CMD", help_heading = "Where")]
+    /// Break it with CMD, run here unless its first word is {via}
+    #[arg(long, value_name = "CMD", requires = "heal", help_heading = "Where")]
     inject: Option<Words>,
-    /// Heal it with CMD, which must do no harm where nothing is broken
+    /// Heal it with CMD, which must do no harm where nothing is broken; `true` if nothing needs it
     #[arg(long, value_name = "CMD", requires = "inject", help_heading = "Where")]
     heal: Option<Words>,
 
@@ -174,7 +174,8 @@ impl Options {
             if record["record"] != "prediction" || record["case"] != self.scenario.name() {
                 continue;
             }
-            let found: Prediction = serde_json::from_value(record).invalid(format!("reading {input}"))?;
+            let found: Prediction = serde_json::from_value(record)
+                .invalid(format!("reading {input}: prediction of {}", self.scenario.name()))?;
             return Ok(Some(PredictedMs { min: found.min_ms, max: found.max_ms }));
         }
         cli::note(format!("{input} has no prediction for {}", self.scenario.name()));
@@ -251,11 +252,11 @@ impl Options {
             None => Lab { address: ip_address(), ..Lab::default() },
         };
         lab.nodes.extend(self.via.iter().map(|via| (via.node.clone(), via.prefix.clone())));
-        let mut wrong = lab.bad_names();
+        let mut wrong = lab.faults();
         let named = self.node.iter().filter(|node| !lab.nodes.contains_key(*node));
         wrong.extend(named.map(|node| format!("--node {node}: no --via and no lab file names it")));
         if !wrong.is_empty() {
-            return Err(Error::invalid_all("reading nodes", wrong));
+            return Err(Error::invalid_all("reading nodes and commands", wrong));
         }
         if let Some(Words(words)) = &self.holder_cmd {
             lab.address.clone_from(words);

@@ -88,6 +88,7 @@ struct Figures {
     moves: u32,
     duplicate: Duration,
     long_lived: Option<LongLived>,
+    holders_before: Option<Vec<String>>,
     holders_after: Option<Vec<String>>,
 }
 
@@ -108,13 +109,12 @@ impl Drill {
             Ok(guard) => guard,
             Err(why) => return unharmed(Trouble::Unsettled(format!("no guard: {why}"))),
         };
-        let figures = self.measure(&filled);
+        let figures = self.measure(&filled, holders);
         let healed = self.heal(filled.heal.as_deref());
         if let Some(guard) = guard {
             guard.dismiss();
         }
-        let figures =
-            figures.map(|figures| self.record(number, filled.node, holders, healed.is_ok(), figures));
+        let figures = figures.map(|figures| self.record(number, filled.node, healed.is_ok(), figures));
         Outcome { figures, healed }
     }
 
@@ -133,11 +133,11 @@ impl Drill {
         Ok(Filled { node, prepare, inject, heal })
     }
 
-    fn measure(&self, filled: &Filled) -> Result<Figures, Trouble> {
-        if let Some(prepare) = &filled.prepare {
-            command(prepare).map_err(Trouble::NotInjected)?;
-            self.health.settle(self.settle, || self.curfew.reached()).map_err(Trouble::NotInjected)?;
-        }
+    fn measure(&self, filled: &Filled, holders: Option<Vec<String>>) -> Result<Figures, Trouble> {
+        let holders_before = match &filled.prepare {
+            Some(prepare) => self.prepare(prepare)?,
+            None => holders,
+        };
         let fresh = self.health.target.clone().fresh();
         let kept = Holding::open(&fresh, self.long_lived, KEPT_ASKS_EVERY, Duration::from_secs(2))
             .map_err(|why| Trouble::Unsettled(format!("opening long-lived connections: {why}")))?;
@@ -171,7 +171,16 @@ impl Drill {
             moves: moves(&seen),
             duplicate: duplicate(&seen),
             long_lived,
+            holders_before,
             holders_after: self.health.holders(),
+        })
+    }
+
+    /// Brings about the state in which something is broken; the holders in it.
+    fn prepare(&self, prepare: &[String]) -> Result<Option<Vec<String>>, Trouble> {
+        command(prepare).map_err(Trouble::NotInjected)?;
+        self.health.settle(self.settle, || self.curfew.reached()).map_err(|why| {
+            if self.curfew.reached() { Trouble::Interrupted } else { Trouble::NotInjected(why) }
         })
     }
 
@@ -199,7 +208,6 @@ impl Drill {
         &self,
         run: u32,
         node: Option<String>,
-        holders_before: Option<Vec<String>>,
         healed: bool,
         figures: Figures,
     ) -> (DrillRun, Vec<Sample>) {
@@ -217,7 +225,7 @@ impl Drill {
             failed: seen.failed,
             failed_before: seen.failed_before,
             errors: seen.errors,
-            holders_before,
+            holders_before: figures.holders_before,
             holders_after: figures.holders_after,
             moves: watched.then_some(figures.moves),
             duplicate_ms: watched.then(|| ms(figures.duplicate)),
@@ -272,3 +280,6 @@ impl Drop for Stress {
         self.burners.drain(..).for_each(|burner| drop(burner.join()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,8 @@
 //!
 //! # Release
 //! Takes an address off this machine which no living keepalived has in its
-//! configuration. Refuses (status 1, error `guard`) if one has it, or is
-//! there and cannot be asked. There is no undo: keepalived puts back what it
+//! configuration. Refuses (status 1, error `guard`) if one has it, if one is
+//! there and cannot be asked, or if it is its interface's only address. There is no undo: keepalived puts back what it
 //! owns.
 //!
 //! # Exit status
