@@ -17,6 +17,7 @@ mod check;
 mod fault;
 mod file;
 mod finding;
+mod metric;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -29,6 +30,7 @@ pub use check::{Check, CheckedVip, VipCheck};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use metric::Metric;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;

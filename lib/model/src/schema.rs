@@ -14,6 +14,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Finding>("finding"),
         entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::LbServer>("lb-server"),
+        entry::<crate::Metric>("metric"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
