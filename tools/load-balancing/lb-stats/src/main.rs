@@ -8,9 +8,9 @@
 //! and put it back.
 //!
 //! ```console
-//! $ lb-stats show --socket missing.sock
+//! $ lb-stats --socket missing.sock --assert 'up(apiservers) >= 2' || echo "status $?"
 //! lb-stats: asking missing.sock: no such file or directory
-//! [3]
+//! status 3
 //! ```
 //!
 //! On a balancer:
@@ -43,6 +43,9 @@
 //!
 //! A backend or server that does not exist makes an assertion invalid (status 2).
 //!
+//! With `--typed FILE` the servers are read from a saved answer to haproxy's command
+//! `show stat -1 4 -1 typed`, such as one fetched from another machine.
+//!
 //! # In and out of service
 //! `drain B/S` gives the server no new sessions, `maint B/S` also stops its checks,
 //! `ready B/S` puts it back. A server that is so already is left alone: status 0, no
@@ -63,8 +66,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{ArgGroup, Parser, Subcommand};
-use cli::{Answer, Context};
+use clap::{Parser, Subcommand};
+use cli::{Answer, Context, Error};
 use haproxy::{LbServer, LbWorker, Socket, State};
 
 use crate::expression::{Expression, Known};
@@ -72,7 +75,6 @@ use crate::switch::Name;
 
 /// Ask haproxy how its servers are
 #[derive(Debug, Parser)]
-#[command(group = ArgGroup::new("where").multiple(true).args(["socket", "master"]))]
 struct Args {
     /// haproxy's stats socket
     #[arg(long, value_name = "SOCKET", global = true)]
@@ -80,6 +82,9 @@ struct Args {
     /// haproxy's master socket
     #[arg(long, value_name = "SOCKET", global = true)]
     master: Option<PathBuf>,
+    /// Read a saved answer to `show stat -1 4 -1 typed` instead of asking; `-` is standard input
+    #[arg(long, value_name = "FILE", global = true, conflicts_with = "socket")]
+    typed: Option<cli::Input>,
     /// Answer no unless this holds, such as `up(apiservers) >= 2`; may be repeated
     #[arg(long = "assert", value_name = "EXPRESSION", global = true)]
     assertions: Vec<Expression>,
@@ -175,36 +180,58 @@ fn assert(assertions: &[Expression], haproxy: &Haproxy, out: &mut cli::Out) -> c
     Ok(all)
 }
 
-/// The sockets, and until when they may be asked.
+/// Whom to ask, and until when.
 #[derive(Debug)]
 struct Haproxy {
-    stats: Socket,
+    /// The stats socket; `None` if an answer was saved.
+    stats: Option<Socket>,
+    typed: Option<cli::Input>,
     master: Option<Socket>,
     deadline: Instant,
 }
 
+/// Far above the typed form of a thousand servers.
+const TYPED_BYTES: u64 = 16 << 20;
+
 impl Haproxy {
     fn of(args: &Args) -> cli::Result<Self> {
         let master = args.master.clone().map(Socket::new);
-        let stats = args.socket.clone().map(Socket::new);
-        let stats = stats.or_else(|| master.clone().map(Socket::worker)).ok_or_else(|| {
-            cli::Error::invalid("reading arguments", "whom to ask is not said")
-                .hint("--socket /run/haproxy/admin.sock, or --master for the master socket")
-        })?;
-        Ok(Self { stats, master, deadline: Instant::now() + *args.timeout })
+        let stats = match &args.typed {
+            Some(_) => None,
+            None => args.socket.clone().map(Socket::new).or_else(|| master.clone().map(Socket::worker)),
+        };
+        if stats.is_none() && args.typed.is_none() {
+            return Err(Error::invalid("reading arguments", "whom to ask is not said")
+                .hint("--socket /run/haproxy/admin.sock, or --master for the master socket"));
+        }
+        Ok(Self { stats, typed: args.typed.clone(), master, deadline: Instant::now() + *args.timeout })
     }
 
     fn name(&self) -> String {
-        self.stats.path().display().to_string()
+        match (&self.stats, &self.typed) {
+            (Some(stats), _) => stats.path().display().to_string(),
+            (None, typed) => typed.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+
+    fn stats(&self) -> cli::Result<&Socket> {
+        let why = "a saved answer cannot be changed";
+        self.stats.as_ref().ok_or_else(|| Error::invalid("reading arguments", why).hint("name the --socket"))
     }
 
     fn servers(&self, backend: Option<&str>) -> cli::Result<Vec<LbServer>> {
-        self.stats.servers(backend, self.deadline).doing(format!("asking {}", self.name()))
+        let Some(typed) = &self.typed else {
+            return self.stats()?.servers(backend, self.deadline).doing(format!("asking {}", self.name()));
+        };
+        let text = typed.read_text(TYPED_BYTES)?;
+        let mut servers = haproxy::parse_servers(&text).invalid(format!("reading {typed}"))?;
+        servers.retain(|server| backend.is_none_or(|backend| backend == server.backend));
+        Ok(servers)
     }
 
     fn workers(&self) -> cli::Result<Vec<LbWorker>> {
         let master = self.master.as_ref().ok_or_else(|| {
-            cli::Error::invalid("reading arguments", "processes are known to the master socket alone")
+            Error::invalid("reading arguments", "processes are known to the master socket alone")
                 .hint("add --master, the path haproxy was given with -S")
         })?;
         master.processes(self.deadline).doing(format!("asking {}", master.path().display()))

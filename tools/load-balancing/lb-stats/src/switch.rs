@@ -36,10 +36,11 @@ impl FromStr for Name {
 /// Brings a server into a state; waits for its sessions if asked to.
 pub(crate) fn to(haproxy: &Haproxy, state: State, switch: &Switch, out: &mut cli::Out) -> cli::Result {
     let Name { backend, server } = &switch.name;
+    haproxy.stats()?;
     let before = look(haproxy, &switch.name)?;
     if !is_so(before.status, state) {
         haproxy
-            .stats
+            .stats()?
             .set_server_state(backend, server, state, haproxy.deadline)
             .doing(format!("setting {backend}/{server} to {state}"))?;
         out.emit(&Change {
