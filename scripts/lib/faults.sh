@@ -37,7 +37,10 @@ break_node() {
     haproxy-hung) signal "$node" haproxy STOP ;;
     carrier) ip -n "$LAB-sw" link set "p-$node" down ;;
     partition | api-silent) ip -n "$LAB-sw" link set "p-$node" nomaster ;;
-    keepalived-stopped) signal "$node" keepalived TERM ;;
+    keepalived-stopped)
+      signal "$node" keepalived TERM
+      wait_for 5 gone "$node" keepalived
+      ;;
     keepalived-killed) signal "$node" keepalived KILL ;;
     keepalived-orphaned) kill -KILL "$(processes "$node" keepalived | head -1)" ;;
     reload) echo reload | on "$node" socat - /run/haproxy-master.sock ;;
@@ -74,6 +77,11 @@ servers_up() {
   done
 }
 
+daemons_run() {
+  local node
+  for node in lb1 lb2; do running "$node" haproxy && running "$node" keepalived || return 1; done
+}
+
 settled() {
-  [ "$(holders "$VIP4" | wc -l)" = 1 ] && ask_vip && servers_up && ask_vip && ask_vip
+  daemons_run && [ "$(holders "$VIP4" | wc -l)" = 1 ] && ask_vip && servers_up && ask_vip && ask_vip
 }

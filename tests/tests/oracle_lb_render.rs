@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+#[allow(dead_code, reason = "one command is enough here")]
 mod common;
 
 const EXAMPLE: &str = include_str!("../fixtures/examples/platform.yaml");

@@ -106,7 +106,7 @@ impl Writer {
             self.sweep(entry, journal.pid)?;
             let now = self.now(entry)?;
             let face = now.as_ref().map(Snapshot::face);
-            if face == entry.before {
+            if compare::same(face.as_ref(), entry.before.as_ref()) {
                 continue;
             }
             if !compare::same(face.as_ref(), entry.after.as_ref()) {

@@ -114,11 +114,9 @@ impl Timing {
             case("partition", &silent, "a holder that is cut off cannot say that it stops"),
             case("failback", &back, "a healed node takes the address back only if it preempts"),
             case("reload", &nothing("0"), "the new worker inherits the listening sockets"),
-            case(
-                "api-server-silent",
-                &nothing("0"),
-                "new connections go to the others after timeout connect",
-            ),
+            case("api-killed", &nothing("0"), "a refused connection goes to another server at once"),
+            case("api-silent", &nothing("0"), "a connection that gets no answer goes to another server"),
+            case("api-500", &nothing("0"), "the others answer, and the check takes this server away"),
         ]
     }
 

@@ -18,7 +18,7 @@ mod reload;
 mod servers;
 mod socket;
 
-pub use model::{LbProcess, LbServer, ProcessRole, ServerStatus};
+pub use model::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use processes::parse as parse_processes;
 pub use servers::parse as parse_servers;
 pub use socket::{Socket, State};

@@ -10,7 +10,7 @@
 //! # programs
 //! ```
 
-use model::{LbProcess, ProcessRole};
+use model::{LbWorker, WorkerRole};
 
 use crate::Error;
 use crate::socket::first_line;
@@ -19,27 +19,25 @@ use crate::socket::first_line;
 ///
 /// # Errors
 /// Fails if it is not one, or lacks the master.
-pub fn parse(answer: &str) -> Result<Vec<LbProcess>, Error> {
+pub fn parse(answer: &str) -> Result<Vec<LbWorker>, Error> {
     let mut old = false;
     let mut processes = Vec::new();
     for line in answer.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match line.strip_prefix('#') {
-            Some(section) => old = section.trim_start().starts_with("old"),
-            None => {
-                let row = row(line, old).ok_or_else(|| Error::Garbled(first_line(line)))?;
-                processes.extend(row);
-            }
+        if let Some(section) = line.strip_prefix('#') {
+            old = section.trim_start().starts_with("old");
+        } else {
+            processes.push(row(line, old).ok_or_else(|| Error::Garbled(first_line(line)))?);
         }
     }
-    if processes.iter().any(|process| process.role == ProcessRole::Master) {
+    if processes.iter().any(|process| process.role == WorkerRole::Master) {
         Ok(processes)
     } else {
         Err(Error::Garbled(first_line(answer)))
     }
 }
 
-/// One process; nothing for a kind this version does not know.
-fn row(line: &str, old: bool) -> Option<Option<LbProcess>> {
+/// One process.
+fn row(line: &str, old: bool) -> Option<LbWorker> {
     let (line, failed_reloads) = match line.split_once("[failed:") {
         Some((before, after)) => {
             let (count, after) = after.split_once(']')?;
@@ -50,22 +48,15 @@ fn row(line: &str, old: bool) -> Option<Option<LbProcess>> {
     let mut words = line.split_whitespace();
     let pid = words.next()?.parse().ok()?;
     let role = match (words.next()?, old) {
-        ("master", _) => ProcessRole::Master,
-        ("worker", false) => ProcessRole::Worker,
-        ("worker", true) => ProcessRole::OldWorker,
-        ("program", _) => ProcessRole::Program,
-        _ => return Some(None),
+        ("master", _) => WorkerRole::Master,
+        ("worker", false) => WorkerRole::Worker,
+        ("worker", true) => WorkerRole::OldWorker,
+        ("program", _) => WorkerRole::Program,
+        _ => return None,
     };
     let reloads = words.next()?.parse().ok()?;
     let uptime_s = seconds(words.next()?)?;
-    Some(Some(LbProcess {
-        pid,
-        role,
-        reloads,
-        failed_reloads,
-        uptime_s,
-        version: words.next().map(str::to_owned),
-    }))
+    Some(LbWorker { pid, role, reloads, failed_reloads, uptime_s, version: words.next().map(str::to_owned) })
 }
 
 /// `1d02h03m04s`
@@ -83,6 +74,7 @@ fn seconds(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use WorkerRole::{Master, OldWorker, Program, Worker};
     use proptest::prelude::*;
 
     const FOUR: &str = "\
@@ -101,7 +93,6 @@ mod tests {
     fn old_workers_and_failed_reloads_are_told() {
         let processes = parse(FOUR).unwrap();
         let roles: Vec<_> = processes.iter().map(|process| process.role).collect();
-        use ProcessRole::{Master, OldWorker, Program, Worker};
         assert_eq!(roles, [Master, Worker, OldWorker, Program]);
         assert_eq!((processes[0].reloads, processes[0].failed_reloads), (3, Some(1)));
         assert_eq!(processes[0].uptime_s, 93_784);

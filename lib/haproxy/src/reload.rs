@@ -8,7 +8,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::{LbProcess, ProcessRole};
+use model::{LbWorker, WorkerRole};
 
 use crate::{Error, Socket};
 
@@ -53,12 +53,12 @@ impl Socket {
 }
 
 /// What a reload came to; `None` if it is still under way.
-fn outcome(before: &[LbProcess], after: &[LbProcess]) -> Option<bool> {
-    let worker = |processes: &[LbProcess]| {
-        processes.iter().find(|process| process.role == ProcessRole::Worker).map(|process| process.pid)
+fn outcome(before: &[LbWorker], after: &[LbWorker]) -> Option<bool> {
+    let worker = |processes: &[LbWorker]| {
+        processes.iter().find(|process| process.role == WorkerRole::Worker).map(|process| process.pid)
     };
-    let master = |processes: &[LbProcess]| {
-        let master = processes.iter().find(|process| process.role == ProcessRole::Master)?;
+    let master = |processes: &[LbWorker]| {
+        let master = processes.iter().find(|process| process.role == WorkerRole::Master)?;
         Some((master.reloads, master.failed_reloads.unwrap_or_default()))
     };
     let ((reloads_before, _), (reloads, failed)) = (master(before)?, master(after)?);
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::parse_processes;
 
-    fn processes(reloads: u64, failed: u64, worker: u32) -> Vec<LbProcess> {
+    fn processes(reloads: u64, failed: u64, worker: u32) -> Vec<LbWorker> {
         let text = format!(
             "1 master {reloads} [failed: {failed}] 0d00h00m01s 2.6\n# workers\n{worker} worker 0 0d00h00m01s 2.6\n"
         );

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::{LbProcess, LbServer};
+use model::{LbServer, LbWorker};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
@@ -100,7 +100,7 @@ impl Socket {
     ///
     /// # Errors
     /// Fails if nobody answers in time or the answer makes no sense.
-    pub fn processes(&self, deadline: Instant) -> Result<Vec<LbProcess>, Error> {
+    pub fn processes(&self, deadline: Instant) -> Result<Vec<LbWorker>, Error> {
         processes::parse(&self.ask("show proc", deadline)?)
     }
 

@@ -77,12 +77,12 @@ impl ServerStatus {
 /// One process of a balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "record", rename = "lb-process")]
-pub struct LbProcess {
+#[serde(tag = "record", rename = "lb-worker")]
+pub struct LbWorker {
     /// Its process id.
     pub pid: u32,
     /// What it is there for.
-    pub role: ProcessRole,
+    pub role: WorkerRole,
     /// Reloads it has seen: all of them for the master, those since it was
     /// started for a worker (so 0 for the current one).
     pub reloads: u64,
@@ -98,7 +98,7 @@ pub struct LbProcess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum ProcessRole {
+pub enum WorkerRole {
     /// Starts and replaces the workers.
     Master,
     /// Takes new connections.

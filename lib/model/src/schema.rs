@@ -20,6 +20,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::HostEntry>("host"),
         entry::<crate::NetworkSize>("network-size"),
         entry::<crate::LbProcess>("lb-process"),
+        entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Difference>("difference"),
@@ -30,6 +31,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::NetworkSize>("network-size"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
+        entry::<crate::VipCheck>("vip-check"),
         entry::<crate::VrrpEvent>("vrrp-event"),
         entry::<crate::VrrpStates>("vrrp-states"),
     ]

@@ -38,6 +38,7 @@ pub use reply::{Phase, Reply, Times};
 pub use stream::Stream;
 pub use target::{Connection, Target};
 pub use trust::Trust;
+pub use url::at_address;
 
 use std::io;
 

@@ -1,5 +1,7 @@
 //! As much of a URL as a health check needs.
 
+use std::net::{IpAddr, SocketAddr};
+
 use crate::Error;
 
 /// `http[s]://HOST[:PORT][/PATH]`, taken apart.
@@ -52,6 +54,16 @@ impl Url {
     }
 }
 
+/// The same URL at another address.
+///
+/// # Errors
+/// Fails if it is no URL.
+pub fn at_address(url: &str, address: IpAddr) -> Result<String, Error> {
+    let Url { tls, port, path, .. } = Url::parse(url)?;
+    let scheme = if tls { "https" } else { "http" };
+    Ok(format!("{scheme}://{}{path}", SocketAddr::new(address, port)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +81,12 @@ mod tests {
         );
         assert_eq!(parts("https://[fd00::100]/a?b=c"), (true, "fd00::100".into(), 443, "/a?b=c".into()));
         assert_eq!(parts("http://lb?x#frag"), (false, "lb".into(), 80, "/?x".into()));
+    }
+
+    #[test]
+    fn the_same_url_is_found_at_another_address() {
+        let there = at_address("https://localhost/readyz?a", "fd00::100".parse().unwrap()).unwrap();
+        assert_eq!(there, "https://[fd00::100]:443/readyz?a");
     }
 
     #[test]

@@ -15,7 +15,7 @@ within 10 together "$first"
 within 5 ask_vip6
 proved "$first holds both addresses, and the API answers on $VIP6"
 
-expect 0 on cl vip-status --vip "$VIP6" --iface eth0 --arp
+expect 0 on cl vip-status --vip "$VIP6" --iface eth0
 says '.[0] | .verdict == "one" and (.holders | length) == 1'
 proved "vip-status finds the one holder by neighbour discovery"
 
@@ -30,7 +30,7 @@ first=$second second=$(other "$first")
 lab break keepalived-killed "$first"
 both6() { [ "$(holders "$VIP6" | wc -l)" = 2 ]; }
 within 5 both6
-expect 1 on cl vip-status --vip "$VIP6" --iface eth0 --arp
+expect 1 on cl vip-status --vip "$VIP6" --iface eth0
 says '.[0] | .verdict == "duplicate" and (.holders | length) == 2'
 for vip in "$VIP4" "$VIP6"; do expect 0 on "$first" vip-status release apply --vip "$vip" --iface eth0; done
 together "$second" || fail "release left an address on $first"

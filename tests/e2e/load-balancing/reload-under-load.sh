@@ -12,7 +12,7 @@ exec $(lab via "$node") lb-apply apply --haproxy-master $MASTER --keepalived-pid
 EOF
 chmod +x "$WORK/change"
 
-expect 0 ip netns exec "$LAB-cl" ha-drill run --target "https://$VIP4:6443/livez" --cacert "$STATE/pki/ca.crt" \
+expect 0 ip netns exec "$LAB-cl" ha-drill run custom --target "https://$VIP4:6443/livez" --cacert "$STATE/pki/ca.crt" \
   --rate 100 --deadline 1s --duration 5s --at 1500ms --runs 1 --inject "$WORK/change new" --heal "$WORK/change old"
 says 'map(select(.record == "drill-run"))[0] | .failed == 0 and .requests >= 400'
 proved "$(jq -s 'map(select(.record == "drill-run"))[0].requests' "$OUT") requests, none failed"

@@ -6,7 +6,7 @@ lab_ready lb-render lb-apply
 spare=$(other "$(holder)")
 sum() { on "$spare" sh -c 'sha256sum /etc/haproxy/*.cfg /etc/keepalived/*.conf' | sha256sum; }
 before=$(sum)
-daemons=(--haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid)
+daemons=(--haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid --min-up 2)
 sed 's/^load_balancing: {/&health_port: 8405, /' "$STATE/platform.yaml" | lb-render --node "$spare" --json >"$WORK/new"
 
 expect 1 on "$spare" lb-apply plan <"$WORK/new"
@@ -35,6 +35,7 @@ expect 0 on "$spare" lb-apply apply "${daemons[@]}" --confirm-within 2s <"$WORK/
 [ "$(sum)" != "$before" ] || fail "apply changed nothing"
 restored() { [ "$(sum)" = "$before" ]; }
 within 10 restored
+within 15 gone "$spare" lb-apply
 proved "not confirmed, the change was taken back by itself"
 
 expect 0 on "$spare" lb-apply apply "${daemons[@]}" --confirm-within 5s <"$WORK/new"
@@ -49,7 +50,7 @@ lb-render "$STATE/platform.yaml" --node "$spare" --json | jq -r 'select(.record 
   sed -E 's/:6443( |$)/:6444\1/' >"$WORK/dead.cfg"
 jq -c --rawfile content "$WORK/dead.cfg" --arg sum "$(sha256sum <"$WORK/dead.cfg" | cut -d' ' -f1)" \
   'if .record == "file" and (.path | endswith("haproxy.cfg")) then .content = $content | .sha256 = $sum else . end' "$WORK/new" >"$WORK/dead"
-expect 1 on "$spare" lb-apply apply "${daemons[@]}" --min-up 2 --verify-timeout 5s <"$WORK/dead"
+expect 1 on "$spare" lb-apply apply "${daemons[@]}" --verify-timeout 5s <"$WORK/dead"
 says 'any(.error == "rolled-back")'
 [ "$(sum)" = "$before" ] || fail "not rolled back"
 proved "a configuration without a living backend was rolled back"

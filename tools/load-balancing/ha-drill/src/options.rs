@@ -25,7 +25,7 @@ const WORKERS: u32 = 1024;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// What to break
-    #[arg(value_name = "SCENARIO")]
+    #[arg(value_name = "SCENARIO", default_value = "custom")]
     pub(crate) scenario: Scenario,
     /// Ask URL, as clients do, through the virtual address
     #[arg(long, value_name = "URL")]

@@ -81,10 +81,11 @@ pub(crate) fn watch(
     if !matches!(tree.state(id).doing("reading the journal")?, Some(State::Prepared | State::Unconfirmed)) {
         return Ok(Answer::Yes);
     }
-    cli::warn(match stop.requested() {
-        true => format!("asked to end before change {id} was confirmed"),
-        false => format!("change {id} was not confirmed within {}", cli::Duration::from(time)),
-    });
+    if stop.requested() {
+        cli::warn(format!("asked to end before change {id} was confirmed"));
+    } else {
+        cli::warn(format!("change {id} was not confirmed within {}", cli::Duration::from(time)));
+    }
     Job { tree, writer, service, stop, steps: Steps::new(out) }.roll_back(id)
 }
 

@@ -8,12 +8,12 @@
 //! daemons reload again. What is already so is left alone.
 //!
 //! ```console
-//! $ lb-apply plan --root . < files.ndjson; echo "status $?"
-//! {"record":"change","target":"lb1","path":"/etc/sysctl.d/90-lb.conf","action":"create","before_sha256":null,"after_sha256":"[..]","diff":"--- /dev/null\n+++ b/etc/sysctl.d/90-lb.conf\n@@ -0,0 +1 @@\n+net.ipv4.ip_nonlocal_bind = 1\n"}
+//! $ lb-apply plan --root . < lb1-files.ndjson; echo "status $?"
+//! {"record":"change","target":"lb1","path":"/etc/sysctl.d/90-lb.conf","action":"create","before_sha256":null,"after_sha256":"[..]","diff":"[..]"}
 //! status 1
-//! $ lb-apply apply --root . < files.ndjson | grep -c '"ok":true'
-//! 4
-//! $ lb-apply apply --root . < files.ndjson; echo "status $?"
+//! $ lb-apply apply --root . < lb1-files.ndjson | grep -c '"ok":true'
+//! 5
+//! $ lb-apply apply --root . < lb1-files.ndjson; echo "status $?"
 //! status 0
 //! $ lb-apply undo --root . > undone.ndjson; echo "status $?"
 //! status 0

@@ -206,12 +206,16 @@ fn reload_haproxy(socket: &Path, patience: &mut Patience) -> Result<(), String> 
 /// it. A new worker takes every server for up until its first check: only a
 /// check that passed counts, or that there is none.
 fn up(socket: &Path, deadline: Instant) -> Result<BTreeMap<String, usize>, haproxy::Error> {
-    let servers = haproxy::parse_servers(&Socket::new(socket).ask("@1 show stat -1 4 -1 typed", deadline)?)?;
+    let answer = Socket::new(socket).ask("@1 show stat -1 4 -1 typed", deadline)?;
     let mut up = BTreeMap::new();
-    for one in servers {
-        let passed = one.check.is_some_and(|check| check.ends_with("OK"));
-        let serves = one.status == ServerStatus::Unchecked || (one.status == ServerStatus::Up && passed);
-        *up.entry(one.backend).or_default() += usize::from(serves);
+    for server in haproxy::parse_servers(&answer)? {
+        let passed = server.check.is_some_and(|check| check.ends_with("OK"));
+        let counts = match server.status {
+            ServerStatus::Unchecked => true,
+            ServerStatus::Up => passed,
+            _ => false,
+        };
+        *up.entry(server.backend).or_default() += usize::from(counts);
     }
     Ok(up)
 }

@@ -66,7 +66,7 @@ impl FromStr for HaproxyVersion {
 /// Why a balancer cannot be rendered for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The document has no load_balancing block, no such balancer, or no address.
+    /// The document has no `load_balancing` block, no such balancer, or no address.
     Missing(String),
     /// A host has no address of a family that a virtual address has.
     Address(String, Family),
@@ -87,6 +87,7 @@ impl std::error::Error for Trouble {}
 
 /// One balancer's setup.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a template asks yes or no")]
 pub(crate) struct Setup {
     pub(crate) node: String,
     pub(crate) static_pod: bool,
