@@ -13,9 +13,9 @@
 
 mod balancer;
 mod change;
+mod check;
 mod difference;
 mod drill;
-mod check;
 mod fault;
 mod file;
 mod finding;
@@ -29,9 +29,9 @@ mod vrrp;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use change::{Action, Change};
+pub use check::{Check, CheckedVip, VipCheck};
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
-pub use check::{Check, CheckedVip, VipCheck};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
