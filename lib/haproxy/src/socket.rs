@@ -22,6 +22,8 @@ pub(crate) const ANSWER_BYTES: usize = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct Socket {
     path: PathBuf,
+    /// What a command is put behind, so that a master passes it on.
+    prefix: &'static str,
 }
 
 /// What an operator can make of a server.
@@ -48,7 +50,13 @@ impl fmt::Display for State {
 impl Socket {
     /// A socket by its path; nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), prefix: "" }
+    }
+
+    /// Asks the current worker through this master socket.
+    #[must_use]
+    pub fn worker(self) -> Self {
+        Self { prefix: "@1 ", ..self }
     }
 
     /// Where it is.
@@ -67,7 +75,7 @@ impl Socket {
             _ => Error::Io(error),
         };
         stream.set_write_timeout(Some(left(deadline)?)).map_err(Error::Io)?;
-        stream.write_all(format!("{command}\n").as_bytes()).map_err(said)?;
+        stream.write_all(format!("{}{command}\n", self.prefix).as_bytes()).map_err(said)?;
         // The master socket of 2.6 closes only after its client has.
         let _ = stream.shutdown(Shutdown::Write);
         let mut answer = Vec::new();

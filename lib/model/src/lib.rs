@@ -21,6 +21,7 @@ mod file;
 mod finding;
 mod host;
 mod network;
+mod metric;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -37,6 +38,7 @@ pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
 pub use host::{BmcEntry, HostEntry, SshEntry};
 pub use network::NetworkSize;
+pub use metric::Metric;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;

@@ -22,6 +22,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::LbProcess>("lb-process"),
         entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::LbServer>("lb-server"),
+        entry::<crate::Metric>("metric"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Difference>("difference"),
         entry::<crate::WantedFile>("file"),

@@ -7,7 +7,7 @@
 //! the first one started.
 //!
 //! ```console
-//! $ printf 'INSTANCE "VI_1" BACKUP 100\nINSTANCE "VI_1" MASTER 100\n' | ha-notify
+//! $ (echo 'INSTANCE "VI_1" BACKUP 100'; echo 'INSTANCE "VI_1" MASTER 100') | ha-notify
 //! {"record":"vrrp-event","time":"[..]Z","scope":"instance","name":"VI_1","from":null,"to":"backup","priority":100,"flap":false}
 //! {"record":"vrrp-event","time":"[..]Z","scope":"instance","name":"VI_1","from":"backup","to":"master","priority":100,"flap":false}
 //! ```

@@ -26,7 +26,8 @@ pub(crate) fn failed(check: Check, phase: Option<&str>, error: &str, text: Optio
         ok: false,
         phase: phase.map(str::to_owned),
         error: Some(error.to_owned()),
-        error_text: text,
+        // Without the `(os error N)` nobody reads at night.
+        error_text: text.map(|text| text.split(" (os error").next().unwrap_or_default().to_owned()),
         ..check
     }
 }

@@ -54,8 +54,9 @@
 //! through pidfds: when no process of the file is left, 1 is written at once.
 //! When a worker ends, the next question is asked at once.
 //!
-//! A new round starts every interval even if earlier ones still wait, so a
-//! balancer that hangs is found after about `--timeout` + `--fall` × `--interval`.
+//! A new round starts every interval even if earlier ones still wait, and one
+//! more halfway while an answer is out, so with `--fall 2` a balancer that hangs is
+//! found `--timeout` and half to one and a half intervals after it stopped.
 //! A round that timed out while this process itself did not get the processor
 //! says nothing about the balancer: it is asked again, up to five times.
 //! An older round never overrules a younger one.

@@ -98,9 +98,12 @@ impl Watch<'_> {
         out: &mut cli::Out,
     ) -> cli::Result<()> {
         let mut next = Instant::now();
+        // When to ask out of turn: after a failure that says little ...
         let mut again: Option<Instant> = None;
+        // ... or halfway to the next turn, while an answer is still out.
+        let mut halfway: Option<Instant> = None;
         while !stop.requested() {
-            let ended = self.sleep(stop, wake, again.map_or(next, |again| again.min(next)));
+            let ended = self.sleep(stop, wake, again.into_iter().chain(halfway).fold(next, Instant::min));
             let now = Instant::now();
             if ended || now >= self.refreshed + REFRESH || self.is_dead() {
                 again = self.look_at_processes(ended, now, out)?.then_some(now).or(again);
@@ -115,12 +118,15 @@ impl Watch<'_> {
                     again = Some(Instant::now() + AGAIN);
                 }
             }
-            if again.is_some_and(|again| now >= again) {
-                again = None;
-                self.ask();
+            halfway = halfway.filter(|_| self.waiting > 0);
+            for due in [&mut again, &mut halfway] {
+                if due.take_if(|due| now >= *due).is_some() {
+                    self.ask();
+                }
             }
             if now >= next {
                 self.ask();
+                halfway = (self.steady.verdict() == Some(true)).then(|| now + *self.args.interval / 2);
                 self.beat();
                 // Missed beats are not made up for.
                 next = (next + *self.args.interval).max(now);

@@ -27,9 +27,9 @@
 //! a port taken twice is seen.
 //!
 //! ```console
-//! $ printf 'vrrp_instance A {\n  state MASTER\n  nopreempt\n}\n' >own.conf
-//! $ lb-render lint --format text own.conf | grep -c fail
-//! 2
+//! $ lb-render --node lb1 --file keepalived platform.yaml | sed 's/state BACKUP/state MASTER/' >own.conf
+//! $ lb-render lint own.conf | grep -o '"check":"[a-z-]*","status":"[a-z]*"'
+//! "check":"master-nopreempt","status":"fail"
 //! ```
 //!
 //! # What it renders

@@ -248,9 +248,9 @@ impl Check {
         let platform::Check { interval_ms, rise, fall, .. } = balancing.check;
         Self {
             interval_ms,
-            // A question may take longer than the pause between two, so that one
-            // late answer on a busy machine is no failure.
-            timeout_ms: interval_ms + interval_ms / 2,
+            // Longer than the pause between two questions: one late answer on a
+            // busy machine is no failure.
+            timeout_ms: 2 * interval_ms,
             interval_s: interval_ms.div_ceil(1000),
             rise,
             fall,
