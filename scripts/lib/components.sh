@@ -49,7 +49,9 @@ api_up() {
 }
 
 haproxy_up() {
-  daemon "$1" haproxy haproxy -W -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock
+  # As its service does, if it is ours.
+  daemon "$1" haproxy nice -n "$(on "$1" sed -n 's/^Nice=//p' /etc/systemd/system/haproxy.service.d/50-bareplane.conf 2>/dev/null || echo 0)" \
+    haproxy -W -f /etc/haproxy/haproxy.cfg -p /run/haproxy.pid -S /run/haproxy-master.sock
 }
 
 # keepalived dumps its state under fixed names in /tmp: as with systemd's
@@ -77,3 +79,4 @@ signal() {
 }
 
 running() { [ -n "$(processes "$1" "$2")" ]; }
+gone() { ! running "$@"; }

@@ -2,7 +2,7 @@
 # What can break on a node, and the way back. Healing is idempotent: it puts
 # right whatever is wrong, without knowing what was broken.
 
-FAULTS=(haproxy-kill haproxy-hang carrier partition katerm kill9 kill-parent reload api-kill api-500 api-cut)
+FAULTS=(haproxy-killed haproxy-hung carrier partition keepalived-stopped keepalived-killed keepalived-orphaned reload api-killed api-500 api-silent)
 
 holders() {
   local node
@@ -11,20 +11,40 @@ holders() {
   done
 }
 
+# The lab as ha-drill wants it described.
+drill_file() {
+  jq -n --arg lab "$ROOT/scripts/ha-lab" --arg prefix "$LAB-" \
+    --arg lb1 "$(via lb1)" --arg lb2 "$(via lb2)" '
+    def broken($fault; $node): {inject: [$lab, "break", $fault, $node], heal: [$lab, "heal"]};
+    { nodes: {lb1: ($lb1 / " "), lb2: ($lb2 / " ")},
+      address: ["ip", "-n", ($prefix + "{node}"), "-json", "address"],
+      ready: [$lab, "ready"],
+      scenarios: (
+        (["haproxy-killed", "haproxy-hung", "carrier", "partition", "keepalived-stopped", "keepalived-killed", "reload"]
+          | map({key: ., value: broken(.; "{node}")}) | from_entries)
+        + (["api-killed", "api-500", "api-silent"] | map({key: ., value: broken(.; "cp1")}) | from_entries)
+        + {failback: {prepare: [$lab, "break", "keepalived-stopped", "{node}"], inject: [$lab, "heal", "{node}"], heal: [$lab, "heal"]}})}'
+}
+
+via() { printf 'nsenter -t %s -m -n -p -u --\n' "$(node_pid "$1")"; }
+
 api_socket() { echo "$2" | on "$1" socat - /run/api.sock >/dev/null; }
 
 break_node() {
   local fault=$1 node=$2 path
   case $fault in
-    haproxy-kill) signal "$node" haproxy KILL ;;
-    haproxy-hang) signal "$node" haproxy STOP ;;
+    haproxy-killed) signal "$node" haproxy KILL ;;
+    haproxy-hung) signal "$node" haproxy STOP ;;
     carrier) ip -n "$LAB-sw" link set "p-$node" down ;;
-    partition | api-cut) ip -n "$LAB-sw" link set "p-$node" nomaster ;;
-    katerm) signal "$node" keepalived TERM ;;
-    kill9) signal "$node" keepalived KILL ;;
-    kill-parent) kill -KILL "$(processes "$node" keepalived | head -1)" ;;
+    partition | api-silent) ip -n "$LAB-sw" link set "p-$node" nomaster ;;
+    keepalived-stopped)
+      signal "$node" keepalived TERM
+      wait_for 5 gone "$node" keepalived
+      ;;
+    keepalived-killed) signal "$node" keepalived KILL ;;
+    keepalived-orphaned) kill -KILL "$(processes "$node" keepalived | head -1)" ;;
     reload) echo reload | on "$node" socat - /run/haproxy-master.sock ;;
-    api-kill) signal "$node" haproxy KILL ;;
+    api-killed) signal "$node" haproxy KILL ;;
     api-500) for path in /livez /readyz /healthz; do api_socket "$node" "add acl /run/api.sick $path"; done ;;
     *) die 2 "no such fault: $fault (there are: ${FAULTS[*]})" ;;
   esac
@@ -57,6 +77,11 @@ servers_up() {
   done
 }
 
+daemons_run() {
+  local node
+  for node in lb1 lb2; do running "$node" haproxy && running "$node" keepalived || return 1; done
+}
+
 settled() {
-  [ "$(holders "$VIP4" | wc -l)" = 1 ] && ask_vip && servers_up && ask_vip && ask_vip
+  daemons_run && [ "$(holders "$VIP4" | wc -l)" = 1 ] && ask_vip && servers_up && ask_vip && ask_vip
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # Nodes: each is a network, mount, process and host name namespace, so that a
-# daemon in it finds its own /etc, /run and /var/lib under the usual names and
-# sees no other node's processes. Process 1 of a node is a shell that reaps;
-# ending it ends the node. The switch is a bridge in a namespace of its own, so
-# nothing appears in the machine's.
+# daemon in it finds its own /etc, /run and /var/lib, and our commands in
+# /usr/bin, and sees no other node's processes. Process 1 of a node is a
+# shell that reaps; ending it ends the node. The switch is a bridge in a
+# namespace of its own, so nothing appears in the machine's.
 
 LAB=${LAB:-bplab}
 [[ $LAB =~ ^[a-z][a-z0-9]{0,9}$ ]] || die 2 "LAB=$LAB: a name of lower-case letters and digits, at most ten"
@@ -45,6 +45,8 @@ node_init() {
     mkdir -p "/run/.node$lower"/{upper,work}
     mount -t overlay -o "lowerdir=$lower,upperdir=/run/.node$lower/upper,workdir=/run/.node$lower/work" overlay "$lower"
   done
+  # The built commands, as if installed.
+  mount -t overlay -o "lowerdir=$STATE/bin:/usr/bin" overlay /usr/bin
   hostname "$1"
   touch /run/.node/ready
   while :; do
@@ -70,6 +72,13 @@ node_up() {
   read -r child < <(cat "/proc/$parent/task/$parent/children" && echo)
   echo "$child" >"$dir/pid"
   wait_for 5 test -e "/proc/$child/root/run/.node/ready" || die 3 "node $node did not start: $(tail -1 "$dir/node.log")"
+}
+
+# The built commands, out of the way of the next build.
+tools_up() {
+  mkdir "$STATE/bin"
+  find "$BAREPLANE_BIN" -maxdepth 1 -type f -executable -exec cp -lt "$STATE/bin" {} + 2>/dev/null ||
+    find "$BAREPLANE_BIN" -maxdepth 1 -type f -executable -exec cp -t "$STATE/bin" {} +
 }
 
 nodes_up() {

@@ -4,7 +4,7 @@
 CA=/etc/kubernetes/pki/ca.crt
 STATS=/run/haproxy/admin.sock
 MASTER=/run/haproxy-master.sock
-TRACK=/run/bareplane/haproxy.track
+TRACK=/run/bareplane/vip.track
 
 # platform ADVERT CHECK V6: the document of this lab.
 platform() {
@@ -43,6 +43,23 @@ apply() {
 reapply() {
   apply "$1" --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid \
     --verify-url "https://$VIP4:6443/readyz" --cacert $CA --min-up 2 "${@:2}"
+}
+
+# unit NODE NAME FILE: starts what a unit or drop-in says, as systemd would.
+unit() {
+  local start nice
+  start=$(on "$1" sed -n 's/^ExecStart=\(..*\)/\1/p' "$3" | tail -1)
+  nice=$(on "$1" sed -n 's/^Nice=//p' "$3")
+  # shellcheck disable=SC2086 # words of a command line
+  daemon "$1" "$2" nice -n "${nice:-0}" $start
+}
+
+helpers_up() {
+  local units=/etc/systemd/system
+  on "$1" sh -c 'for file in /etc/sysctl.d/*bareplane*; do sysctl -qp "$file"; done' 2>/dev/null || true
+  running "$1" ha-notify || unit "$1" ha-notify $units/bareplane-notify.service
+  ! on "$1" test -e $units/bareplane-vipcheck.service || running "$1" ha-vipcheck ||
+    unit "$1" ha-vipcheck $units/bareplane-vipcheck.service
 }
 
 ours_up() {

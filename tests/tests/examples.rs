@@ -27,9 +27,11 @@ fn examples_print_what_they_show() {
             run += 1;
             let actual = replay(&block, folder.path());
             let expected = snapbox::Data::text(block.clone());
-            if let Err(difference) =
-                snapbox::Assert::new().try_eq(None, snapbox::Data::text(actual), expected)
-            {
+            if let Err(difference) = snapbox::Assert::new().normalize_paths(false).try_eq(
+                None,
+                snapbox::Data::text(actual),
+                expected,
+            ) {
                 let _ = writeln!(wrong, "{}:\n{difference}", source.display());
             }
         }

@@ -7,7 +7,7 @@ use files::Attributes;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Face, Snapshot};
-use crate::plan::Plan;
+use crate::plan::{Plan, Tree};
 use crate::{Error, Result, compare};
 
 const JOURNAL_BYTES: u64 = 16 << 20;
@@ -15,18 +15,26 @@ const JOURNAL_BYTES: u64 = 16 << 20;
 /// How far a change has come; see the crate's documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
+pub enum State {
+    /// Files may be old or new.
     Prepared,
+    /// All files are new; somebody has yet to say they may stay.
     Unconfirmed,
+    /// All files are new and stay.
     Done,
+    /// Files may be new or old.
     Undoing,
+    /// All files are old again, by request.
     Undone,
+    /// All files are old again, since the change failed or was not confirmed.
     RolledBack,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Journal {
     pub(crate) state: State,
+    /// The host, for change records.
+    pub(crate) target: String,
     /// The process that wrote last; its temporary files carry this number.
     pub(crate) pid: u32,
     /// Directories made for the files, outermost first, as paths of the tree.
@@ -44,11 +52,11 @@ pub(crate) struct Entry {
 
 impl Journal {
     /// The journal of a plan that is about to be carried out.
-    pub(crate) fn of(plan: &Plan, root: &Path) -> Self {
+    pub(crate) fn of(plan: &Plan, tree: &Tree) -> Self {
         let mut directories: Vec<PathBuf> = Vec::new();
         for item in plan.items.iter().filter(|item| item.after.is_some()) {
             for missing in compare::missing_directories(&item.place) {
-                let directory = Path::new("/").join(missing.strip_prefix(root).unwrap_or(&missing));
+                let directory = Path::new("/").join(missing.strip_prefix(&tree.root).unwrap_or(&missing));
                 if !directories.contains(&directory) {
                     directories.push(directory);
                 }
@@ -60,7 +68,8 @@ impl Journal {
             after: item.after.as_ref().map(Snapshot::face),
             secret: item.secret,
         });
-        Self { state: State::Prepared, pid: std::process::id(), directories, files: files.collect() }
+        let target = tree.target.clone();
+        Self { state: State::Prepared, target, pid: std::process::id(), directories, files: files.collect() }
     }
 
     /// Reads a journal; `None` if its directory holds none (yet).

@@ -45,6 +45,7 @@ mod undo;
 mod wanted;
 mod writer;
 
+pub use journal::State;
 pub use plan::{Plan, Tree};
 pub use undo::Taken;
 pub use wanted::Wanted;

@@ -79,8 +79,11 @@ impl Tree {
         Writer::open(self, Some(lock))
     }
 
-    /// Where a path of the tree really is.
-    pub(crate) fn place(&self, path: &Path) -> Result<PathBuf> {
+    /// Where a path of the tree really is, links followed as from inside.
+    ///
+    /// # Errors
+    /// Fails if the path is relative, or its links go round in circles.
+    pub fn place(&self, path: &Path) -> Result<PathBuf> {
         if !path.is_absolute() {
             return Err(Error::Relative(path.to_owned()));
         }

@@ -106,7 +106,7 @@ impl Writer {
             self.sweep(entry, journal.pid)?;
             let now = self.now(entry)?;
             let face = now.as_ref().map(Snapshot::face);
-            if face == entry.before {
+            if compare::same(face.as_ref(), entry.before.as_ref()) {
                 continue;
             }
             if !compare::same(face.as_ref(), entry.after.as_ref()) {
@@ -115,7 +115,7 @@ impl Writer {
             }
             let before = entry.kept(number, &directory)?;
             put(&self.tree.place(&entry.path)?, before.as_ref())?;
-            let (target, path) = (&self.tree.target, &entry.path);
+            let (target, path) = (&journal.target, &entry.path);
             taken.changes.push(compare::change(target, path, now.as_ref(), before.as_ref(), entry.secret));
         }
         for path in journal.directories.iter().rev() {

@@ -73,7 +73,7 @@ impl Writer {
                 }
             }
             files::sync_directory(&directory)?;
-            Journal::of(plan, &self.tree.root).store(&directory, State::Prepared)
+            Journal::of(plan, &self.tree).store(&directory, State::Prepared)
         });
         if written.is_err() {
             let _ = fs::remove_dir_all(&directory);
@@ -179,13 +179,12 @@ impl Writer {
 }
 
 impl Tree {
-    /// Whether a change is neither kept for good nor taken back.
+    /// How far a change has come; `None` if it has no journal. Needs no lock.
     ///
     /// # Errors
     /// Fails if its journal cannot be read.
-    pub fn is_unfinished(&self, id: u64) -> Result<bool> {
-        let state = Journal::load(&self.journal(id)?)?.map(|journal| journal.state);
-        Ok(matches!(state, Some(State::Prepared | State::Unconfirmed | State::Undoing)))
+    pub fn state(&self, id: u64) -> Result<Option<State>> {
+        Ok(Journal::load(&self.journal(id)?)?.map(|journal| journal.state))
     }
 
     /// Watches over a change that waits to be confirmed: once this is

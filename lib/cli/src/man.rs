@@ -117,11 +117,11 @@ fn options(page: &mut String, command: &Command, common: bool) {
         let _ = writeln!(page, ".TP\n{head}\n{}", sentence(&help));
         let defaults: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
         if takes && !defaults.is_empty() && !arg.is_hide_default_value_set() {
-            let _ = writeln!(page, "Default: {}.", escape(&defaults.join(" ")));
+            let _ = writeln!(page, "{}", text(&format!("Default: {}.", defaults.join(" "))));
         }
         let possible: Vec<_> = arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
         if takes && !possible.is_empty() {
-            let _ = writeln!(page, "One of: {}.", escape(&possible.join(", ")));
+            let _ = writeln!(page, "{}", text(&format!("One of: {}.", possible.join(", "))));
         }
     }
 }

@@ -257,7 +257,7 @@ mod tests {
             [
                 "line 1 column 1: name: missing",
                 "line 1 column 7: port: 0 is not a whole number from 1 to 65535",
-                "line 2 column 1: nmae: unknown key",
+                "line 2 column 1: nmae: unknown key; did you mean `name`?",
                 "line 3 column 11: list[1]: a whole number is wanted here, not text",
             ]
         );
@@ -297,6 +297,6 @@ mod tests {
         let found = noted("b: yes", |root| {
             root.keys().unwrap().required("b", Field::boolean);
         });
-        assert_eq!(found, ["line 1 column 4: b: `yes` is text, not a boolean"]);
+        assert_eq!(found, ["line 1 column 4: b: `yes` is text, not a boolean; write true"]);
     }
 }

@@ -21,8 +21,7 @@
 //!     keys.finish();
 //! }
 //! let found = problems.into_sorted();
-//! assert_eq!(found[0].to_string(), "line 2 column 1: prot: unknown key");
-//! assert_eq!(found[0].hint.as_deref(), Some("did you mean `port`?"));
+//! assert_eq!(found[0].to_string(), "line 2 column 1: prot: unknown key; did you mean `port`?");
 //! ```
 
 mod field;

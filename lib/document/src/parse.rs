@@ -70,8 +70,9 @@ impl<'a> Builder<'a> {
     fn node(&mut self, (event, span): (Event<'a>, Span), path: &str, depth: usize) -> Result<Node, Stop> {
         let start = at(span.start);
         let (anchor, tagged) = match &event {
-            Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
-            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
+            Event::Scalar(_, _, anchor, tag)
+            | Event::SequenceStart(anchor, tag)
+            | Event::MappingStart(anchor, tag) => (*anchor, tag.is_some()),
             _ => (0, false),
         };
         if anchor > 0 || matches!(event, Event::Alias(_)) {

@@ -114,11 +114,9 @@ impl Timing {
             case("partition", &silent, "a holder that is cut off cannot say that it stops"),
             case("failback", &back, "a healed node takes the address back only if it preempts"),
             case("reload", &nothing("0"), "the new worker inherits the listening sockets"),
-            case(
-                "api-server-silent",
-                &nothing("0"),
-                "new connections go to the others after timeout connect",
-            ),
+            case("api-killed", &nothing("0"), "a refused connection goes to another server at once"),
+            case("api-silent", &nothing("0"), "a connection that gets no answer goes to another server"),
+            case("api-500", &nothing("0"), "the others answer, and the check takes this server away"),
         ]
     }
 
@@ -148,12 +146,11 @@ impl Timing {
     fn hung(&self) -> Span {
         match self.detection {
             Detection::Watch { interval_ms, timeout_ms, fall } => {
-                // The next question is asked on time, or once the last has failed.
-                let step = f64::from(interval_ms.max(timeout_ms));
-                let asked = f64::from(fall.saturating_sub(1)) * step + f64::from(timeout_ms);
+                // The next question is asked on time, whether or not the last was answered.
+                let asked = f64::from(fall.saturating_sub(1) * interval_ms + timeout_ms);
                 let skew = self.skew_ms();
                 let formula = format!(
-                    "(0 ... interval {interval_ms}) + (fall {fall} - 1) x {step} + timeout {timeout_ms} + skew {skew:.0}"
+                    "(0 ... interval {interval_ms}) + (fall {fall} - 1) x interval + timeout {timeout_ms} + skew {skew:.0}"
                 );
                 Span { min: asked + skew, max: Some(asked + skew + f64::from(interval_ms)), formula }
             }
@@ -255,7 +252,7 @@ mod tests {
     #[test]
     fn a_hung_haproxy_costs_the_patience_of_every_question() {
         assert_eq!(span(TUNED, "haproxy-hung"), (1922, Some(2922)));
-        assert_eq!(span(WATCHED, "haproxy-hung"), (661, Some(761)));
+        assert_eq!(span(WATCHED, "haproxy-hung"), (461, Some(561)));
         let patient = Detection::Watch { interval_ms: 100, timeout_ms: 100, fall: 3 };
         assert_eq!(
             span(Timing { priority: 253, detection: patient, ..WATCHED }, "haproxy-hung"),

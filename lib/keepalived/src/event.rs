@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! INSTANCE "VI_1" MASTER 101          the FIFO quotes names, a script gets them bare
-//! GROUP "G" BACKUP 100
+//! GROUP "G" BACKUP 0
 //! VS [10.0.0.100]:tcp:80 UP
 //! RS [10.0.0.11]:tcp:80 [10.0.0.100]:tcp:80 DOWN
 //! ```
@@ -20,7 +20,7 @@ pub struct Event {
     pub name: String,
     /// What was reported.
     pub state: VrrpState,
-    /// The priority; `None` for servers of LVS.
+    /// The priority of an instance; groups and servers have none.
     pub priority: Option<u8>,
 }
 
@@ -56,12 +56,11 @@ impl Event {
         if bare.is_empty() {
             return Err(Unreadable::Name);
         }
-        Ok(Self {
-            scope,
-            name: bare.to_owned(),
-            state: vrrp_state(state)?,
-            priority: Some(priority.parse().map_err(|_| Unreadable::Priority(priority.to_owned()))?),
-        })
+        let state = placed(state, false)?;
+        let priority = priority.parse().map_err(|_| Unreadable::Priority(priority.to_owned()))?;
+        // keepalived writes 0 for groups, whose instances may each have another.
+        let priority = (scope == VrrpScope::Instance).then_some(priority);
+        Ok(Self { scope, name: bare.to_owned(), state, priority })
     }
 }
 
@@ -82,11 +81,7 @@ impl FromStr for Event {
             }
         };
         let (name, state) = rest.rsplit_once(' ').ok_or(Unreadable::Name)?;
-        let state = match state {
-            "UP" => VrrpState::Up,
-            "DOWN" => VrrpState::Down,
-            other => return Err(Unreadable::State(other.to_owned())),
-        };
+        let state = placed(state, true)?;
         if name.trim().is_empty() {
             return Err(Unreadable::Name);
         }
@@ -94,18 +89,35 @@ impl FromStr for Event {
     }
 }
 
-fn vrrp_state(word: &str) -> Result<VrrpState, Unreadable> {
-    Ok(match word {
-        "MASTER" => VrrpState::Master,
-        "BACKUP" => VrrpState::Backup,
-        "FAULT" => VrrpState::Fault,
-        "STOP" => VrrpState::Stop,
-        "DELETED" => VrrpState::Deleted,
-        "MASTER_RX_LOWER_PRI" => VrrpState::MasterRxLowerPri,
-        "MASTER_PRIORITY" => VrrpState::MasterPriority,
-        "BACKUP_PRIORITY" => VrrpState::BackupPriority,
-        other => return Err(Unreadable::State(other.to_owned())),
-    })
+/// Every state with keepalived's word for it.
+const WORDS: [(&str, VrrpState); 11] = [
+    ("INIT", VrrpState::Init),
+    ("BACKUP", VrrpState::Backup),
+    ("MASTER", VrrpState::Master),
+    ("FAULT", VrrpState::Fault),
+    ("STOP", VrrpState::Stop),
+    ("DELETED", VrrpState::Deleted),
+    ("MASTER_RX_LOWER_PRI", VrrpState::MasterRxLowerPri),
+    ("MASTER_PRIORITY", VrrpState::MasterPriority),
+    ("BACKUP_PRIORITY", VrrpState::BackupPriority),
+    ("UP", VrrpState::Up),
+    ("DOWN", VrrpState::Down),
+];
+
+/// The state keepalived has this word for; `None` if it is no state's.
+pub fn state(word: &str) -> Option<VrrpState> {
+    WORDS.iter().find(|(known, _)| *known == word).map(|(_, state)| *state)
+}
+
+/// keepalived's word for a state.
+pub fn word(state: VrrpState) -> &'static str {
+    WORDS.iter().find(|(_, known)| *known == state).map_or("", |(word, _)| word)
+}
+
+/// A state in its place: servers of LVS are up or down, all else is neither.
+fn placed(text: &str, of_server: bool) -> Result<VrrpState, Unreadable> {
+    let fits = |found: &VrrpState| matches!(found, VrrpState::Up | VrrpState::Down) == of_server;
+    state(text).filter(fits).ok_or_else(|| Unreadable::State(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -150,6 +162,13 @@ mod tests {
         assert_eq!(why("VS [10.0.0.100]:tcp:80 MASTER"), Unreadable::State("MASTER".into()));
         // Two readers of one FIFO share out the bytes of a line.
         assert_eq!(why("NSTANCE \"VI_1\" MASTER 101"), Unreadable::Scope);
+    }
+
+    #[test]
+    fn every_word_comes_back() {
+        for (text, _) in WORDS {
+            assert_eq!(state(text).map(word), Some(text));
+        }
     }
 
     proptest! {

@@ -111,7 +111,7 @@ pub(crate) fn from_text(dump: &str) -> Vec<Instance> {
             break;
         }
         match key {
-            "State" => current.state = state_word(value),
+            "State" => current.state = crate::state(value),
             "Interface" => current.interface = Some(value.to_owned()),
             "Effective priority" => current.effective_priority = value.parse().ok(),
             "Last transition" => {
@@ -124,16 +124,6 @@ pub(crate) fn from_text(dump: &str) -> Vec<Instance> {
         in_addresses = key.starts_with("Virtual IP ") || (in_addresses && depth >= 5);
     }
     instances
-}
-
-fn state_word(word: &str) -> Option<VrrpState> {
-    Some(match word {
-        "INIT" => VrrpState::Init,
-        "BACKUP" => VrrpState::Backup,
-        "MASTER" => VrrpState::Master,
-        "FAULT" => VrrpState::Fault,
-        _ => return None,
-    })
 }
 
 /// `10.77.0.100/24 dev eth0 scope global set`: the address alone.

@@ -16,7 +16,7 @@ mod event;
 mod instance;
 
 pub use daemon::Daemon;
-pub use event::{Event, Unreadable};
+pub use event::{Event, Unreadable, state, word};
 pub use instance::Instance;
 
 use std::io;

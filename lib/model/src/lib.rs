@@ -13,10 +13,14 @@
 
 mod balancer;
 mod change;
+mod difference;
+mod drill;
 mod check;
 mod fault;
 mod file;
 mod finding;
+mod host;
+mod network;
 mod metric;
 mod prediction;
 #[cfg(feature = "schema")]
@@ -26,10 +30,14 @@ mod vrrp;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use change::{Action, Change};
+pub use difference::Difference;
+pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use check::{Check, CheckedVip, VipCheck};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
+pub use host::{BmcEntry, HostEntry, SshEntry};
+pub use network::NetworkSize;
 pub use metric::Metric;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]

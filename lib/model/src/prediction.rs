@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Prediction {
     /// What breaks on the balancer that holds the address: `keepalived-stopped`,
     /// `keepalived-killed`, `haproxy-killed`, `haproxy-hung`, `carrier`, `partition`,
-    /// `failback`, `reload`, `api-server-silent`; and the two ways VRRP moves an
-    /// address, `graceful` and `silent`.
+    /// `failback`, `reload`, `api-killed`, `api-silent`, `api-500`; and the two ways
+    /// VRRP moves an address, `graceful` and `silent`.
     pub case: String,
     /// The shortest outage, milliseconds.
     pub min_ms: u32,

@@ -131,7 +131,7 @@ pub struct VrrpEvent {
     pub from: Option<VrrpState>,
     /// What was reported.
     pub to: VrrpState,
-    /// Its priority; null for servers of LVS.
+    /// An instance's priority; null for groups and for servers of LVS.
     pub priority: Option<u8>,
     /// Whether it changed too often of late.
     pub flap: bool,
@@ -156,7 +156,7 @@ pub struct VrrpEntry {
     pub name: String,
     /// Its state.
     pub state: VrrpState,
-    /// Its priority; null for servers of LVS.
+    /// An instance's priority; null for groups and for servers of LVS.
     pub priority: Option<u8>,
     /// When it came into this state, RFC 3339.
     pub since: String,

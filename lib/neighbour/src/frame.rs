@@ -97,7 +97,7 @@ fn ndp_claim(packet: &[u8], sender: Mac) -> Option<(Ipv6Addr, Mac)> {
     let [ADVERT, 0] = array(message, 0)? else { return None };
     let (source, to) = (Ipv6Addr::from(array::<16>(&header, 8)?), Ipv6Addr::from(array::<16>(&header, 24)?));
     let target = Ipv6Addr::from(array::<16>(message, 8)?);
-    if target.is_multicast() || checksum(source, to, message) != 0 {
+    if target.is_multicast() || target.is_unspecified() || checksum(source, to, message) != 0 {
         return None;
     }
     let mut mac = sender;

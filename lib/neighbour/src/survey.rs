@@ -21,17 +21,20 @@ pub struct Survey {
     pub rounds: u32,
     /// The time between two questions, and after the last one.
     pub interval: Duration,
+    /// With so many holders of one address the answer is clear, and nobody waits for more.
+    pub enough: usize,
 }
 
-/// Three questions 100 ms apart: a duplicate is known after 0.3 s.
+/// Three questions 100 ms apart, and all answers to them.
 impl Default for Survey {
     fn default() -> Self {
-        Self { rounds: 3, interval: Duration::from_millis(100) }
+        Self { rounds: 3, interval: Duration::from_millis(100), enough: usize::MAX }
     }
 }
 
 /// Who holds `address` on the link of `interface`, this machine included:
-/// distinct hardware addresses, in order. Takes the whole time of the survey.
+/// distinct hardware addresses, in order. Takes the whole time of the survey
+/// unless [`Survey::enough`] ends it.
 ///
 /// # Errors
 /// Fails if there is no such Ethernet interface, it is down, or packet
@@ -75,7 +78,9 @@ pub fn ask(interface: &str, addresses: &[IpAddr], survey: &Survey) -> Result<BTr
             && let Some(macs) = found.get_mut(&address)
         {
             macs.insert(mac);
+            return macs.len() >= survey.enough;
         }
+        false
     };
     for _ in 0..survey.rounds {
         for (kind, question) in &questions {
@@ -83,7 +88,9 @@ pub fn ask(interface: &str, addresses: &[IpAddr], survey: &Survey) -> Result<BTr
             let sent = socket.map(|(_, socket)| send(socket.as_raw_fd(), question, MsgFlags::empty()));
             sent.transpose().map_err(named)?;
         }
-        listen(&sockets, link.ifindex(), Instant::now() + survey.interval, &mut hear).map_err(named)?;
+        if listen(&sockets, link.ifindex(), Instant::now() + survey.interval, &mut hear).map_err(named)? {
+            break;
+        }
     }
     Ok(found.into_iter().map(|(address, macs)| (address, macs.into_iter().collect())).collect())
 }
@@ -111,18 +118,18 @@ fn open(kind: u16, link: &LinkAddr) -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Hears every frame of this link until the time is up.
+/// Hears every frame of this link until one is enough (true) or the time is up.
 fn listen(
     sockets: &[(u16, OwnedFd)],
     link: usize,
     until: Instant,
-    hear: &mut impl FnMut(&[u8]),
-) -> nix::Result<()> {
+    hear: &mut impl FnMut(&[u8]) -> bool,
+) -> nix::Result<bool> {
     let mut buffer = [0; 1522];
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(());
+            return Ok(false);
         }
         let mut ready: Vec<PollFd> =
             sockets.iter().map(|(_, socket)| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
@@ -137,7 +144,9 @@ fn listen(
                 match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut buffer) {
                     // Between socket(2) and bind(2) frames of other links may have come in.
                     Ok((size, from)) if from.is_none_or(|from| from.ifindex() == link) => {
-                        hear(&buffer[..size.min(buffer.len())]);
+                        if hear(&buffer[..size.min(buffer.len())]) {
+                            return Ok(true);
+                        }
                     }
                     Ok(_) | Err(Errno::EINTR) => {}
                     Err(Errno::EAGAIN) => break,

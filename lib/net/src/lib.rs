@@ -11,5 +11,8 @@
 //! ```
 
 mod cidr;
+pub mod limits;
+mod reserved;
 
 pub use cidr::{Cidr, Error, Family, families};
+pub use reserved::{Reserved, reserved};

@@ -149,10 +149,10 @@ fn load_balancing(field: &Field) -> Option<LoadBalancing> {
     Some(load_balancing)
 }
 
-/// VRRPv3 sends the interval as 12 bits of centiseconds (RFC 9568, section 5.2.7).
+/// Version 3 of VRRP sends the interval as 12 bits of centiseconds (RFC 9568, section 5.2.7).
 fn advert(field: &Field) -> Option<u32> {
     let ms: u32 = field.number(10..=40950)?;
-    if ms % 10 != 0 {
+    if !ms.is_multiple_of(10) {
         let near = (ms + 5) / 10 * 10;
         field.wrong_hint(
             format!("{ms} is no multiple of 10: VRRP counts centiseconds"),
@@ -169,7 +169,7 @@ fn check(field: &Field) -> Option<Check> {
     let mode = keys.or("mode", CheckMode::default(), |f| f.word(&mode));
     let interval = |f: &Field| {
         let ms: u32 = f.number(10..=60000)?;
-        let whole = mode == CheckMode::TrackFile || ms % 1000 == 0;
+        let whole = mode == CheckMode::TrackFile || ms.is_multiple_of(1000);
         if !whole {
             f.wrong("keepalived runs scripts at whole seconds: a multiple of 1000 is wanted in script mode");
         }

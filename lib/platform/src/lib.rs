@@ -12,6 +12,8 @@ mod model;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
+mod select;
+mod view;
 
 pub use check::networks::named as networks;
 pub use document::{LIMIT_BYTES, Problem};
@@ -21,6 +23,7 @@ pub use model::{
 };
 #[cfg(feature = "schema")]
 pub use schema::schema;
+pub use select::Selector;
 
 /// Reads a platform document.
 ///

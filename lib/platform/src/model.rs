@@ -85,7 +85,7 @@ pub struct Cni {
     /// can-reach=, interface=, skip-interface= or cidr=.
     #[serde(default = "crate::defaults::autodetect")]
     pub autodetect: String,
-    /// Whether traffic between nodes is encrypted with WireGuard.
+    /// Whether traffic between nodes is encrypted (wireguard).
     #[serde(default)]
     pub wireguard: bool,
 }
@@ -191,7 +191,7 @@ pub struct LoadBalancing {
     pub check: Check,
     /// The balancers' network interface; null if each host names its own.
     pub interface: Option<String>,
-    /// The port of the API on the balancers; null means network.api_port.
+    /// The port of the API on the balancers; null means `network.api_port`.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 65535)))]
     pub port: Option<u16>,
     /// The port on 127.0.0.1 where haproxy says whether it serves.

@@ -16,9 +16,9 @@ pub(crate) fn label(field: &Field) -> Option<String> {
         let meant = meant.trim_matches('-');
         let message = "a name is made of a-z, 0-9 and inner hyphens (RFC 1123)";
         if meant.is_empty() {
-            field.wrong(message)
+            field.wrong(message);
         } else {
-            field.wrong_hint(message, format!("write {meant}"))
+            field.wrong_hint(message, format!("write {meant}"));
         }
     } else {
         return Some(text);
@@ -54,7 +54,7 @@ pub(crate) fn kubernetes(field: &Field) -> Option<String> {
     match (known, text.strip_prefix('v')) {
         (true, None) => return Some(text),
         (true, Some(bare)) => {
-            field.wrong_hint("a version without `v` is wanted", format!("write \"{bare}\""))
+            field.wrong_hint("a version without `v` is wanted", format!("write \"{bare}\""));
         }
         (false, _) => field.wrong("a Kubernetes version such as \"1.36.3\" is wanted"),
     }
@@ -126,7 +126,7 @@ pub(crate) fn key_file(field: &Field) -> Option<String> {
     ok.then_some(text)
 }
 
-/// A sun_path holds 108 bytes with the NUL, and haproxy binds a temporary
+/// A `sun_path` holds 108 bytes with the NUL, and haproxy binds a temporary
 /// name beside it, `.PID.tmp`, before it renames.
 pub(crate) fn socket(field: &Field) -> Option<String> {
     let text = path(field)?;

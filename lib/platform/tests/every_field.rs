@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const FULL: &str = include_str!("full.yaml");
 
-/// Every field and values it must not have; `hosts` stands for the first host.
+/// Every field and values it must not have; of a list the last item stands for all.
 fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
     vec![
         ("version", vec![json!(2), json!(0), json!("1"), json!(1.0)]),
@@ -26,7 +26,7 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("cluster.swap", vec![json!(false), json!("on")]),
         ("cluster.max_pods", vec![json!(0), json!(65536), json!(-1)]),
         ("network.node_cidrs", vec![json!([]), json!("10.77.0.0/24")]),
-        ("network.node_cidrs[0]", vec![json!("10.77.0.1/24"), json!("10.77.0.0"), json!("nodes")]),
+        ("network.node_cidrs[1]", vec![json!("10.77.0.1/24"), json!("10.77.0.0"), json!("nodes")]),
         ("network.bmc_cidrs", vec![json!("10.78.0.0/24"), json!({})]),
         ("network.bmc_cidrs[0]", vec![json!("10.78.0.1/24"), json!(10)]),
         ("network.pod_cidr", vec![json!("192.167.0.0/12"), json!("fd44::/56"), json!("10.77.0.0/16")]),
@@ -37,7 +37,7 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("network.node_mask6", vec![json!(0), json!(129)]),
         ("network.vips", vec![json!("10.77.0.100"), json!([])]),
         (
-            "network.vips[0]",
+            "network.vips[1]",
             vec![
                 json!("10.77.0.11"),
                 json!("10.79.0.100"),
@@ -68,11 +68,11 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("defaults.ssh.port", vec![json!(0), json!(65536)]),
         ("defaults.ssh.key", vec![json!("id"), json!("~/a b")]),
         ("defaults.os", vec![json!("debian 12"), json!(12)]),
-        ("hosts[0].name", vec![json!("lb2"), json!("LB1"), json!("lb_1"), json!(""), json!(null)]),
-        ("hosts[0].roles", vec![json!([]), json!("lb"), json!(["lb", "lb"]), json!(null)]),
-        ("hosts[0].roles[0]", vec![json!("balancer"), json!(1), json!("Lb")]),
+        ("hosts[2].name", vec![json!("lb2"), json!("LB1"), json!("lb_1"), json!(""), json!(null)]),
+        ("hosts[2].roles", vec![json!([]), json!("lb"), json!(["lb", "lb"]), json!(null)]),
+        ("hosts[2].roles[0]", vec![json!("balancer"), json!(1), json!("Lb")]),
         (
-            "hosts[0].ip",
+            "hosts[2].ip",
             vec![
                 json!("10.77.0.12"),
                 json!("10.79.0.1"),
@@ -82,19 +82,19 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
             ],
         ),
         (
-            "hosts[0].ip6",
+            "hosts[2].ip6",
             vec![json!("fd77::12"), json!("fd79::1"), json!("10.77.0.9"), json!("::1"), json!(null)],
         ),
-        ("hosts[0].interface", vec![json!("sixteen-letters-"), json!("")]),
-        ("hosts[0].priority", vec![json!(0), json!(255), json!(100), json!(null)]),
-        ("hosts[0].bmc.address", vec![json!("10.77.0.12"), json!("10.79.0.1"), json!("bmc1"), json!(null)]),
-        ("hosts[0].bmc.kind", vec![json!("ilo")]),
-        ("hosts[0].labels.zone", vec![json!("a\nb"), json!(1), json!("z".repeat(64))]),
-        ("hosts[0].os", vec![json!("debian 12"), json!(13)]),
-        ("hosts[0].kubernetes", vec![json!("1.37.0"), json!("1.32.9"), json!("1.35"), json!("1.36.4")]),
-        ("hosts[0].ssh.user", vec![json!("o p")]),
-        ("hosts[0].ssh.port", vec![json!(0)]),
-        ("hosts[0].ssh.key", vec![json!("id")]),
+        ("hosts[2].interface", vec![json!("sixteen-letters-"), json!("")]),
+        ("hosts[2].priority", vec![json!(0), json!(255), json!(100), json!(null)]),
+        ("hosts[2].bmc.address", vec![json!("10.77.0.12"), json!("10.79.0.1"), json!("bmc1"), json!(null)]),
+        ("hosts[2].bmc.kind", vec![json!("ilo")]),
+        ("hosts[2].labels.zone", vec![json!("a\nb"), json!(1), json!("z".repeat(64))]),
+        ("hosts[2].os", vec![json!("debian 12"), json!(13)]),
+        ("hosts[2].kubernetes", vec![json!("1.37.0"), json!("1.32.9"), json!("1.35"), json!("1.36.4")]),
+        ("hosts[2].ssh.user", vec![json!("o p")]),
+        ("hosts[2].ssh.port", vec![json!(0)]),
+        ("hosts[2].ssh.key", vec![json!("id")]),
         ("endpoints.zabbix.server", vec![json!("zabbix.lan"), json!("zabbix.lan:0"), json!(null)]),
         ("endpoints.zabbix.api", vec![json!("zabbix.lan"), json!("https://a:b@zabbix.lan/")]),
         ("endpoints.registries", vec![json!("registry.lan")]),
@@ -110,7 +110,8 @@ fn full() -> Value {
     serde_json::to_value(platform::parse(FULL).expect("full.yaml is valid")).expect("a platform is JSON")
 }
 
-/// The paths of all leaves, lists and list items; of lists and hosts the first stands for all.
+/// The paths of all leaves, lists and list items; of a list the last item stands for all,
+/// because a duplicate is told where it is the second time.
 fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
@@ -121,11 +122,11 @@ fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(items) => {
-            assert!(!items.is_empty(), "{path} is empty in full.yaml");
-            if !items[0].is_object() {
+            let last = items.last().unwrap_or_else(|| panic!("{path} is empty in full.yaml"));
+            if !last.is_object() {
                 found.insert(path.to_owned());
             }
-            fields(&items[0], &format!("{path}[0]"), found);
+            fields(last, &format!("{path}[{}]", items.len() - 1), found);
         }
         leaf => {
             assert!(!leaf.is_null(), "{path} is null in full.yaml");
@@ -194,9 +195,9 @@ fn an_unknown_key_is_told_in_every_mapping() {
         "load_balancing.check",
         "defaults",
         "defaults.ssh",
-        "hosts[0]",
-        "hosts[0].bmc",
-        "hosts[0].ssh",
+        "hosts[2]",
+        "hosts[2].bmc",
+        "hosts[2].ssh",
         "endpoints",
         "endpoints.zabbix",
     ];
@@ -228,12 +229,12 @@ fn what_must_be_there_is_missed() {
         "load_balancing",
         "load_balancing.vrid",
         "hosts",
-        "hosts[0].name",
-        "hosts[0].roles",
-        "hosts[0].ip",
-        "hosts[0].ip6",
-        "hosts[0].priority",
-        "hosts[0].bmc.address",
+        "hosts[2].name",
+        "hosts[2].roles",
+        "hosts[2].ip",
+        "hosts[2].ip6",
+        "hosts[2].priority",
+        "hosts[2].bmc.address",
         "endpoints.zabbix.server",
     ];
     for path in required {
@@ -266,4 +267,50 @@ fn all_fields_wrong_at_once_are_all_told() {
     let found = problems(&document);
     let told: BTreeSet<&str> = found.iter().map(|p| p.path.as_str()).collect();
     assert_eq!(told, wrong);
+}
+
+/// The schema's entry for a path, references followed.
+fn described<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
+    fn followed<'a>(whole: &'a Value, entry: &'a Value) -> &'a Value {
+        let one_of =
+            entry["anyOf"].as_array().and_then(|all| all.iter().find(|one| one.get("$ref").is_some()));
+        let reference = one_of.unwrap_or(entry)["$ref"].as_str();
+        reference.and_then(|name| whole.pointer(name.trim_start_matches('#'))).unwrap_or(entry)
+    }
+    path.split(['.', '[']).try_fold(schema, |entry, step| {
+        let entry = followed(schema, entry);
+        match step.strip_suffix(']') {
+            Some(_) => entry.get("items"),
+            None => {
+                entry["properties"].get(step).or(entry.get("additionalProperties").filter(|e| e.is_object()))
+            }
+        }
+    })
+}
+
+#[test]
+fn schema_and_man_page_know_every_field() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).expect(path);
+    let schema: Value = serde_json::from_str(&read("schemas/platform.json")).expect("a schema is JSON");
+    let page = read("man/bareplane-platform.5");
+    let mut known = BTreeSet::new();
+    fields(&full(), "", &mut known);
+    for path in known {
+        assert!(described(&schema, &path).is_some(), "schemas/platform.json lacks {path}");
+        let name = path.replace("hosts[2]", "hosts[]");
+        let name = name.trim_end_matches("[0]").trim_end_matches("[1]");
+        // A host's ssh is described under the defaults, and labels are free.
+        let shown = ["hosts[].ssh", "hosts[].labels"].into_iter().find(|above| name.starts_with(above));
+        assert!(page.contains(shown.unwrap_or(name)), "man/bareplane-platform.5 lacks {path}");
+    }
+}
+
+#[test]
+fn the_example_of_the_man_page_is_valid() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../man/bareplane-platform.5");
+    let page = std::fs::read_to_string(path).expect(path);
+    let example = page.split(".SH EXAMPLE\n.nf\n").nth(1).and_then(|rest| rest.split(".fi").next());
+    let example = example.expect("the page has an example").replace("\\-", "-");
+    assert_eq!(platform::parse(&example).err(), None);
 }

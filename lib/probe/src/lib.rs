@@ -23,6 +23,8 @@
 mod certificate;
 mod failure;
 mod head;
+mod held;
+mod load;
 mod reply;
 mod stream;
 mod target;
@@ -30,6 +32,8 @@ mod trust;
 mod url;
 
 pub use failure::{Cause, Failure};
+pub use held::{Held, Holding};
+pub use load::{Load, Pace, Sample};
 pub use reply::{Phase, Reply, Times};
 pub use stream::Stream;
 pub use target::{Connection, Target};

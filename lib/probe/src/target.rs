@@ -159,6 +159,15 @@ impl Target {
     }
 }
 
+/// Asks once more on a connection that is kept, and reads the whole answer.
+pub(crate) fn exchange(stream: &mut Stream, request: &[u8]) -> Result<(), Failure> {
+    stream.write_all(request)?;
+    stream.flush()?;
+    let mut buffer = Vec::new();
+    let (head, length) = read_head(stream, &mut buffer)?;
+    read_body(stream, head.body, &buffer[length..])
+}
+
 fn read_head(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<(Head, usize), Failure> {
     let mut piece = [0; 4096];
     while buffer.len() < HEAD_BYTES {

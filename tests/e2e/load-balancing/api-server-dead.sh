@@ -2,7 +2,7 @@
 # An API server's process dies: nobody notices, the balancers take it out.
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-stats
-lab break api-kill cp1
+lab break api-killed cp1
 for _ in $(seq 20); do ask_vip || fail "a request failed"; done
 proved "no request of twenty failed while the balancers found out"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The holder's switch port goes down: it loses carrier.
 . "$(dirname "$0")/../lib.sh"
-lab_ready
+lab_ready ha-vipcheck
 first=$(holder) second=$(other "$first")
 
 lab break carrier "$first"

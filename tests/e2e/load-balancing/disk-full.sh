@@ -13,15 +13,15 @@ sums() { on "$spare" sh -c 'cat /etc/haproxy/haproxy.cfg /etc/keepalived/keepali
 before=$(sums)
 
 sed 's/^load_balancing: {/&health_port: 8405, /' "$STATE/platform.yaml" | lb-render --node "$spare" --json >"$WORK/new"
-expect 3 on "$spare" lb-apply apply --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid <"$WORK/new"
+expect 3 on "$spare" lb-apply apply --haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid <"$WORK/new"
 [ "$(sums)" = "$before" ] || fail "something changed"
 [ -z "$(on "$spare" find /etc/haproxy /etc/keepalived -name '*.tmp*' -o -name '.*.new')" ] || fail "temporary files were left behind"
 proved "a full disk is status 3, and every file is as it was"
 
 on "$spare" rm /etc/haproxy/ballast
-expect 0 on "$spare" lb-apply apply --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid <"$WORK/new"
+expect 0 on "$spare" lb-apply apply --haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid <"$WORK/new"
 proved "with room again, the same command succeeds"
-expect 0 on "$spare" lb-apply undo --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid
+expect 0 on "$spare" lb-apply undo --haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid
 [ "$(sums)" = "$before" ] || fail "undo did not restore"
 proved "undo restores it byte for byte"
 on "$spare" umount /etc/haproxy

@@ -3,9 +3,9 @@
 # the address goes back, and one holder is left either way.
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-render lb-apply
-[ "$(holder)" = lb1 ] || { lab break katerm lb2; within 5 held_by lb1; healthy; }
+[ "$(holder)" = lb1 ] || { lab break keepalived-stopped lb2; within 5 held_by lb1; healthy; }
 
-lab break katerm lb1
+lab break keepalived-stopped lb1
 within 5 held_by lb2
 lab heal lb1
 lab settle
@@ -21,7 +21,7 @@ within 10 held_by lb1
 lab settle || fail "unsettled with preemption"
 proved "preempt: true, applied to both: lb1 took the address back"
 
-lab break katerm lb1
+lab break keepalived-stopped lb1
 within 5 held_by lb2
 lab heal lb1
 within 10 held_by lb1

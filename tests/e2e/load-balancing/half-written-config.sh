@@ -11,11 +11,11 @@ lb-render "$STATE/platform.yaml" --node "$spare" --json >"$WORK/good"
 # cut FILE: the records, with that file's content ending in the middle and a sum that agrees.
 cut_short() {
   local content
-  content=$(jq -r --arg file "$1" 'select(.record == "file" and (.path | endswith($file))).content | .[: length / 2 | floor]' "$WORK/good")
+  content=$(jq -r --arg file "$1" 'select(.record == "file" and (.path | endswith($file))).content | .[: length * 3 / 4 | floor]' "$WORK/good")
   jq -c --arg file "$1" --arg content "$content" --arg sum "$(printf %s "$content" | sha256sum | cut -d' ' -f1)" \
     'if .record == "file" and (.path | endswith($file)) then .content = $content | .sha256 = $sum else . end' "$WORK/good"
 }
-install() { on "$spare" lb-apply apply --haproxy-master $MASTER --keepalived-pid /run/keepalived.pid "$@"; }
+install() { on "$spare" lb-apply apply --haproxy-master "$MASTER" --keepalived-pid /run/keepalived.pid; }
 
 for file in haproxy.cfg keepalived.conf; do
   cut_short "$file" >"$WORK/cut"

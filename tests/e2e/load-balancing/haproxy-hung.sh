@@ -4,7 +4,7 @@
 lab_ready ha-vipcheck
 first=$(holder) second=$(other "$first")
 
-lab break haproxy-hang "$first"
+lab break haproxy-hung "$first"
 within 10 held_by "$second"
 within 5 ask_vip
 proved "the address moved from $first to $second, and the API answers"

@@ -4,7 +4,7 @@
 lab_ready ha-vipcheck
 first=$(holder) second=$(other "$first")
 
-lab break haproxy-kill "$first"
+lab break haproxy-killed "$first"
 within 5 held_by "$second"
 within 5 ask_vip
 proved "the address moved from $first to $second, and the API answers"

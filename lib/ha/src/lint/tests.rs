@@ -73,7 +73,7 @@ fn the_guides_keepalived_is_told_what_it_loses() {
 #[test]
 fn the_guides_script_is_told_what_it_misses() {
     let found = checks(&GUIDE[2..]);
-    for check in ["script-status:5", "script-insecure:5", "script-grep:6", "script-path:7", "script-status:7"]
+    for check in ["script-status:4", "script-insecure:4", "script-grep:5", "script-path:6", "script-status:6"]
     {
         assert!(found.iter().any(|f| f == check), "{check} not in {found:?}");
     }

@@ -104,7 +104,7 @@ impl Checks<'_> {
                 Some(_) if !host.is(Role::Lb) => self.wrong(path, "only a balancer has a priority"),
                 Some(priority) => match seen.get(&priority) {
                     Some(other) => {
-                        self.wrong(path, format!("{other} has priority {priority} too: neither would yield"))
+                        self.wrong(path, format!("{other} has priority {priority} too: neither would yield"));
                     }
                     None => drop(seen.insert(priority, &host.name)),
                 },

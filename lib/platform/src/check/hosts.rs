@@ -63,7 +63,7 @@ impl Checks<'_> {
             let name = role.name();
             if count == 0 && role == Role::ControlPlane {
                 self.wrong("hosts", "no host has the role control-plane");
-            } else if count > 0 && count % 2 == 0 {
+            } else if count > 0 && count.is_multiple_of(2) {
                 let last = self.platform.hosts.iter().rposition(|host| host.is(role)).unwrap_or_default();
                 self.wrong_hint(
                     format!("hosts[{last}].roles"),

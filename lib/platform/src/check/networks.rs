@@ -17,14 +17,6 @@ impl Checks<'_> {
                 }
             }
         }
-        for (n, vip) in self.platform.network.vips.iter().enumerate() {
-            let inside = named
-                .iter()
-                .find(|(path, cidr)| path.contains("_cidr") && !path.contains('[') && cidr.contains(*vip));
-            if let Some((path, cidr)) = inside {
-                self.wrong(format!("network.vips[{n}]"), format!("{vip} lies inside {path} {cidr}"));
-            }
-        }
     }
 
     /// Pods and services speak the same families.
