@@ -13,15 +13,15 @@
 
 mod balancer;
 mod change;
+mod check;
 mod difference;
 mod drill;
-mod check;
 mod fault;
 mod file;
 mod finding;
 mod host;
-mod network;
 mod metric;
+mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
@@ -30,15 +30,15 @@ mod vrrp;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use change::{Action, Change};
+pub use check::{Check, CheckedVip, VipCheck};
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
-pub use check::{Check, CheckedVip, VipCheck};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
 pub use host::{BmcEntry, HostEntry, SshEntry};
-pub use network::NetworkSize;
 pub use metric::Metric;
+pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;

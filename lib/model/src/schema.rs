@@ -19,7 +19,6 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Finding>("finding"),
         entry::<crate::HostEntry>("host"),
         entry::<crate::NetworkSize>("network-size"),
-        entry::<crate::LbProcess>("lb-process"),
         entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::Metric>("metric"),

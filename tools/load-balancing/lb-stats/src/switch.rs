@@ -24,8 +24,11 @@ impl FromStr for Name {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c))
+        };
         match text.split_once('/') {
-            Some((backend, server)) if !backend.is_empty() && !server.is_empty() => {
+            Some((backend, server)) if plain(backend) && plain(server) => {
                 Ok(Self { backend: backend.to_owned(), server: server.to_owned() })
             }
             _ => Err(format!("`{text}` is not BACKEND/SERVER, such as apiservers/cp1")),
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn a_name_has_two_parts() {
         assert!("apiservers/cp1".parse::<Name>().is_ok());
-        for text in ["", "apiservers", "/cp1", "apiservers/"] {
+        for text in ["", "apiservers", "/cp1", "apiservers/", "a/b/c", "a/b;shutdown", "a/b\nc"] {
             assert!(text.parse::<Name>().is_err(), "{text}");
         }
     }
