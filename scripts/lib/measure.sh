@@ -11,7 +11,7 @@ case_seconds() {
     guide-haproxy-hung) echo 60 ;;
     guide-api-silent) echo 40 ;;
     guide-*) echo 9 ;;
-    *) echo 6 ;;
+    *) echo 4 ;;
   esac
 }
 
