@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Difference {
     /// The field, such as `network.mtu`; hosts go by name: `hosts[cp1].ip`.
     pub path: String,
-    /// Its value in the first document, text as it is and all else as JSON; null if it has none.
+    /// Its value in the first document, the items of a list joined by commas; null if it has none.
     pub before: Option<String>,
     /// Its value in the second document, likewise; null if it has none.
     pub after: Option<String>,

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-render lb-apply ha-vipcheck ha-notify
 [ "$(holder)" = lb1 ] || { lab break keepalived-stopped lb2; within 5 held_by lb1; healthy; }
-events() { jq -cs 'map(select(.record == "vrrp-event" and .scope == "instance"))' "$STATE/$1/ha-notify.log"; }
+events() { grep '^{' "$STATE/$1/ha-notify.log" | jq -cs 'map(select(.record == "vrrp-event" and .scope == "instance"))'; }
 log_since() { tail -n "+$2" "$STATE/$1/keepalived.log"; }
 lines() { wc -l <"$STATE/$1/keepalived.log"; }
 
@@ -37,6 +37,7 @@ sed -i 's/check: {mode: track-file}/check: {mode: script, interval_ms: 1000}/' "
 from=$(lines lb2)
 for node in lb1 lb2; do expect 0 reapply $node; done
 healthy
+! log_since lb2 "$from" | grep -q 'Respawning' || fail "keepalived did not survive the reload"
 script_ran() { log_since lb2 "$from" | grep -qE 'VRRP_Script\(.*succeeded|Script .* (now returning|succeeded)'; }
 on lb2 grep -q 'ha-vipcheck' /etc/keepalived/keepalived.conf || fail "no ha-vipcheck in keepalived.conf"
 within 5 script_ran

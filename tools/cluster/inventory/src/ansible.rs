@@ -66,8 +66,9 @@ fn variables(host: &HostEntry) -> Value {
     let mut variables = json!({
         "ansible_host": addresses(host).next(),
         "ansible_port": host.ssh.port,
-        "roles": host.roles,
-        "labels": host.labels,
+        // Ansible reserves `roles` for itself.
+        "node_roles": host.roles,
+        "node_labels": host.labels,
         "kubernetes_version": host.kubernetes,
     });
     let some = [

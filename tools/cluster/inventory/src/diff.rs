@@ -41,6 +41,10 @@ fn flatten(value: &Value, path: String, into: &mut BTreeMap<String, String>) {
             }
         }
         Value::String(text) => drop(into.insert(path, text.clone())),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| item.as_str().unwrap_or_default()).collect();
+            into.insert(path, items.join(","));
+        }
         leaf => drop(into.insert(path, leaf.to_string())),
     }
 }

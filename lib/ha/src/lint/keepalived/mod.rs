@@ -139,7 +139,7 @@ fn global(config: &Config, instances: &[Instance], report: &mut Report) {
         report.say(&rules::SPLIT_REPAIR, line, "");
     }
     let quick = instances.iter().any(|instance| instance.advert_ms < 1000);
-    if quick && get("vrrp_rt_priority").is_none() {
+    if quick && get("vrrp_priority").or_else(|| get("vrrp_rt_priority")).is_none() {
         report.say(&rules::REALTIME, line, "");
     }
 }

@@ -208,9 +208,9 @@ pub(super) const REALTIME: Rule = warn(
     "realtime",
     Low,
     [
-        "vrrp_rt_priority and vrrp_no_swap",
+        "vrrp_priority and vrrp_no_swap",
         "with adverts this short a keepalived that waits for the CPU looks dead to its backup",
-        "add `vrrp_rt_priority 50` and `vrrp_no_swap`",
+        "add `vrrp_priority -20` and `vrrp_no_swap`",
         "acassen/keepalived#2066",
     ],
 );
