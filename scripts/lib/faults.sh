@@ -41,7 +41,8 @@ break_node() {
       signal "$node" keepalived TERM
       wait_for 5 gone "$node" keepalived
       ;;
-    keepalived-killed) signal "$node" keepalived KILL ;;
+    # The child first: when its parent dies it is told to stop as it should.
+    keepalived-killed) processes "$node" keepalived | tac | xargs kill -KILL ;;
     keepalived-orphaned) kill -KILL "$(processes "$node" keepalived | head -1)" ;;
     reload) echo reload | on "$node" socat - /run/haproxy-master.sock ;;
     api-killed) signal "$node" haproxy KILL ;;

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-stats
 lab break api-500 cp1
-down() { on lb1 lb-stats show --socket "$STATS" | jq -es 'map(select(.record == "lb-server" and .server == "cp1"))[0] | (.status | startswith("DOWN")) and .code == 500'; }
+down() { on lb1 lb-stats show --socket "$STATS" | jq -es 'map(select(.record == "lb-server" and .server == "cp1"))[0] | .status == "down" and .code == 500'; }
 within 10 down
 proved "haproxy asked /readyz, got 500 and took cp1 out"
 

@@ -6,7 +6,7 @@ lab break api-killed cp1
 for _ in $(seq 20); do ask_vip || fail "a request failed"; done
 proved "no request of twenty failed while the balancers found out"
 
-down() { on lb1 lb-stats show --socket "$STATS" | jq -es 'map(select(.record == "lb-server" and .server == "cp1"))[0].status | startswith("DOWN")'; }
+down() { on lb1 lb-stats show --socket "$STATS" | jq -es 'map(select(.record == "lb-server" and .server == "cp1"))[0].status == "down"'; }
 within 10 down
 expect 1 on lb1 lb-stats --socket "$STATS" --assert 'up(apiservers)>=3'
 expect 0 on lb1 lb-stats --socket "$STATS" --assert 'up(apiservers)>=2'

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 lab_ready lb-render lb-apply ha-vipcheck ha-notify
 [ "$(holder)" = lb1 ] || { lab break keepalived-stopped lb2; within 5 held_by lb1; healthy; }
-events() { grep '^{' "$STATE/$1/ha-notify.log" | jq -cs 'map(select(.record == "vrrp-event" and .scope == "instance"))'; }
+events() { grep '^{' "$STATE/$1/ha-notify.log" | jq -cs 'map(select(.record == "vrrp-event" and .scope == "instance" and (.to | test("_") | not)))'; }
 log_since() { tail -n "+$2" "$STATE/$1/keepalived.log"; }
 lines() { wc -l <"$STATE/$1/keepalived.log"; }
 
@@ -14,7 +14,7 @@ from=$(lines lb1)
 lab break haproxy-killed lb1
 within 5 held_by lb2
 [ "$(on lb1 cat "$TRACK")" = 1 ] || fail "the track file does not say 1"
-log_since lb1 "$from" | grep -q 'Entering FAULT STATE' || fail "keepalived on lb1 did not go to fault"
+log_since lb1 "$from" | grep 'Entering FAULT STATE' >"$OUT" || fail "keepalived on lb1 did not go to fault"
 proved "haproxy died, ha-vipcheck wrote 1, keepalived went to fault"
 
 is_master() { events lb2 | jq -e '.[-1].to == "master"'; }
@@ -37,8 +37,8 @@ sed -i 's/check: {mode: track-file}/check: {mode: script, interval_ms: 1000}/' "
 from=$(lines lb2)
 for node in lb1 lb2; do expect 0 reapply $node; done
 healthy
-! log_since lb2 "$from" | grep -q 'Respawning' || fail "keepalived did not survive the reload"
-script_ran() { log_since lb2 "$from" | grep -qE 'VRRP_Script\(.*succeeded|Script .* (now returning|succeeded)'; }
+! log_since lb2 "$from" | grep 'Respawning' >"$OUT" || fail "keepalived did not survive the reload"
+script_ran() { log_since lb2 "$from" | grep -E 'VRRP_Script\(.*succeeded|Script .* (now returning|succeeded)'; }
 on lb2 grep -q 'ha-vipcheck' /etc/keepalived/keepalived.conf || fail "no ha-vipcheck in keepalived.conf"
 within 5 script_ran
 first=$(holder) second=$(other "$first")

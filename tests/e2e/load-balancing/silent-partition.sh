@@ -6,7 +6,7 @@ first=$(holder) second=$(other "$first")
 
 lab break partition "$first"
 within 5 on cl sh -c "curl -fsS -o /dev/null --max-time 0.5 --cacert $STATE/pki/ca.crt https://$VIP4:6443/readyz"
-holders "$VIP4" | grep -q "$second" || fail "$second did not take the address"
+[[ " $(holders "$VIP4" | xargs) " == *" $second "* ]] || fail "$second did not take the address"
 proved "$second took the address, and the API answers"
 
 within 15 held_by "$second"
