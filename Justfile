@@ -71,7 +71,8 @@ dist:
 install:
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build --release --workspace --exclude xtask --exclude bareplane-tests
+    . scripts/lib/setup.sh
+    build_release
     root=${DESTDIR:-}{{prefix}}
     install -d "$root"/bin "$root"/share/man/man{1,5,7}
     install -d "$root"/share/bash-completion/completions "$root"/share/zsh/site-functions "$root"/share/fish/vendor_completions.d

@@ -39,6 +39,15 @@ need_cargo() {
   need cc=gcc || die 3 "a C compiler is missing"
 }
 
+# The commands as they are shipped. ha-vipcheck, which keepalived starts every
+# second, has a profile of its own that makes it smaller.
+build_release() (
+  cd "$ROOT" &&
+    cargo build --release --workspace --exclude xtask --exclude bareplane-tests &&
+    cargo build --profile small --package ha-vipcheck &&
+    install -m 755 "$CARGO_TARGET_DIR/small/ha-vipcheck" "$CARGO_TARGET_DIR/release/ha-vipcheck"
+)
+
 # What the lab is made of.
 need_lab() {
   need haproxy=haproxy keepalived=keepalived ip=iproute2 nsenter=util-linux openssl=openssl jq=jq curl=curl socat=socat

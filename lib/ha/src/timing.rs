@@ -146,11 +146,11 @@ impl Timing {
     fn hung(&self) -> Span {
         match self.detection {
             Detection::Watch { interval_ms, timeout_ms, fall } => {
-                // The next question is asked on time, whether or not the last was answered.
-                let asked = f64::from(fall.saturating_sub(1) * interval_ms + timeout_ms);
+                // While one question waits, the next is asked half an interval later.
+                let asked = f64::from(fall.saturating_sub(1) * interval_ms) / 2.0 + f64::from(timeout_ms);
                 let skew = self.skew_ms();
                 let formula = format!(
-                    "(0 ... interval {interval_ms}) + (fall {fall} - 1) x interval + timeout {timeout_ms} + skew {skew:.0}"
+                    "(0 ... interval {interval_ms}) + (fall {fall} - 1) x interval / 2 + timeout {timeout_ms} + skew {skew:.0}"
                 );
                 Span { min: asked + skew, max: Some(asked + skew + f64::from(interval_ms)), formula }
             }
@@ -252,11 +252,11 @@ mod tests {
     #[test]
     fn a_hung_haproxy_costs_the_patience_of_every_question() {
         assert_eq!(span(TUNED, "haproxy-hung"), (1922, Some(2922)));
-        assert_eq!(span(WATCHED, "haproxy-hung"), (461, Some(561)));
+        assert_eq!(span(WATCHED, "haproxy-hung"), (411, Some(511)));
         let patient = Detection::Watch { interval_ms: 100, timeout_ms: 100, fall: 3 };
         assert_eq!(
             span(Timing { priority: 253, detection: patient, ..WATCHED }, "haproxy-hung"),
-            (301, Some(401))
+            (201, Some(301))
         );
     }
 

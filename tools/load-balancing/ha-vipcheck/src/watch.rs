@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, round: Round, file: &Path, out: &mut cli::Out) ->
         waiting: 0,
         counts: Counts::default(),
     };
-    watch.until_stopped(&stop, &wake, &results, out)?;
+    watch.until_stopped(&stop, &wake, &results, out);
     if args.on_exit == OnExit::Fail {
         watch.track.write(false).unavailable("writing the track file")?;
     }
@@ -96,7 +96,7 @@ impl Watch<'_> {
         mut wake: &UnixStream,
         results: &Receiver<cli::Result<Asked>>,
         out: &mut cli::Out,
-    ) -> cli::Result<()> {
+    ) {
         let mut next = Instant::now();
         // When to ask out of turn: after a failure that says little ...
         let mut again: Option<Instant> = None;
@@ -106,7 +106,7 @@ impl Watch<'_> {
             let ended = self.sleep(stop, wake, again.into_iter().chain(halfway).fold(next, Instant::min));
             let now = Instant::now();
             if ended || now >= self.refreshed + REFRESH || self.is_dead() {
-                again = self.look_at_processes(ended, now, out)?.then_some(now).or(again);
+                again = self.look_at_processes(ended, now, out).then_some(now).or(again);
             }
             while wake.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             if now >= next {
@@ -114,7 +114,7 @@ impl Watch<'_> {
                 self.steady.woke(now, now - next);
             }
             for asked in results.try_iter().collect::<Vec<_>>() {
-                if self.judge(asked, out)? {
+                if self.judge(asked, out) {
                     again = Some(Instant::now() + AGAIN);
                 }
             }
@@ -132,7 +132,6 @@ impl Watch<'_> {
                 next = (next + *self.args.interval).max(now);
             }
         }
-        Ok(())
     }
 
     /// Sleeps until then, or until something happens; true if a process has ended.
@@ -149,14 +148,14 @@ impl Watch<'_> {
     }
 
     /// Takes stock of the processes; true if the next question should not wait.
-    fn look_at_processes(&mut self, ended: bool, now: Instant, out: &mut cli::Out) -> cli::Result<bool> {
+    fn look_at_processes(&mut self, ended: bool, now: Instant, out: &mut cli::Out) -> bool {
         self.refreshed = now;
-        let Some(processes) = &mut self.processes else { return Ok(false) };
+        let Some(processes) = &mut self.processes else { return false };
         let ended = processes.refresh() || ended;
         if self.is_dead() && self.steady.verdict() != Some(false) {
-            self.dead(now, out)?;
+            self.dead(now, out);
         }
-        Ok(ended)
+        ended
     }
 
     fn is_dead(&self) -> bool {
@@ -164,9 +163,9 @@ impl Watch<'_> {
     }
 
     /// No process of the pidfile is left.
-    fn dead(&mut self, started: Instant, out: &mut cli::Out) -> cli::Result<()> {
+    fn dead(&mut self, started: Instant, out: &mut cli::Out) {
         let verdict = failure(process(started, false));
-        self.judge(Ok(Asked { verdict, started, overrun: None, certain: true }), out).map(|_| ())
+        self.judge(Ok(Asked { verdict, started, overrun: None, certain: true }), out);
     }
 
     /// Starts a round in a thread of its own.
@@ -184,7 +183,7 @@ impl Watch<'_> {
     }
 
     /// Judges an answer; true if it must be asked again at once.
-    fn judge(&mut self, asked: cli::Result<Asked>, out: &mut cli::Out) -> cli::Result<bool> {
+    fn judge(&mut self, asked: cli::Result<Asked>, out: &mut cli::Out) -> bool {
         let Asked { verdict, started, overrun, certain } = match asked {
             Ok(asked) => asked,
             Err(error) => {
@@ -210,15 +209,17 @@ impl Watch<'_> {
                 self.counts.changes += 1;
                 self.write(ok);
                 if !self.args.quiet {
-                    out.emit(&verdict)?;
-                    out.flush()?;
+                    // A full disk under the log is no reason to stop watching.
+                    if let Err(error) = out.emit(&verdict).and_then(|()| out.flush()) {
+                        cli::warn(error.to_string());
+                    }
                 }
             }
         }
         // Nobody listens: no need to wait before the next knock.
         let refused =
             !ok && self.steady.verdict() == Some(true) && reason.is_some_and(|r| r.ends_with(":connect"));
-        Ok(next == Next::AskAgain || refused)
+        next == Next::AskAgain || refused
     }
 
     fn write(&mut self, ok: bool) {
