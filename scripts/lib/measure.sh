@@ -31,9 +31,10 @@ drill() {
 }
 
 last() { jq -s "map(select(.record == \"drill\"))[-1] | $1" "$2"; }
-median() { last '.outage_ms.median' "$1"; }
+# A figure that could not be measured is no good one.
+median() { last '.outage_ms.median // 1e9' "$1"; }
 spread() { last '.outage_ms | "\(.min) to \(.max)"' "$1" | tr -d '"'; }
-failed() { last '.failed.max' "$1"; }
+failed() { last '.failed.max // 1e9' "$1"; }
 
 # The least and the most that lb-render predicts for a case, ms.
 prediction() {
