@@ -83,6 +83,8 @@ daemons_run() {
   for node in lb1 lb2; do running "$node" haproxy && running "$node" keepalived || return 1; done
 }
 
+# The guide's pair preempts: until the better one has the address, it will move again.
 settled() {
+  [ "$(cat "$STATE/profile")" = ours ] || [ "$(holders "$VIP4" | xargs)" = lb1 ] || return 1
   daemons_run && [ "$(holders "$VIP4" | wc -l)" = 1 ] && ask_vip && servers_up && ask_vip && ask_vip
 }
