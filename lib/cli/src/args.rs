@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The heading of the options all commands share.
+pub(crate) const COMMON: &str = "Common options";
+
 /// How records are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {

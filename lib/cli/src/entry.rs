@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, Parser, value_parser};
 
+use crate::args::COMMON;
 use crate::message::{self, Voice};
 use crate::{Error, Format, Out, Result, header, man};
 
@@ -30,8 +31,6 @@ impl Tool {
         Self { name, version: "0", source: "", reads: "true\n", writes: "true\n" }
     }
 }
-
-pub(crate) const COMMON: &str = "Common options";
 
 const STATUSES: &str = "Exit status:\n  0 yes   1 no   2 invalid: fix it   3 unavailable: try again";
 

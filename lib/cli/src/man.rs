@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use clap::{Arg, Command};
 
+use crate::args::COMMON;
 use crate::header::{Block, blocks};
 
 /// The day of the release the pages belong to.
@@ -93,8 +94,7 @@ fn own(command: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 fn is_common(arg: &Arg) -> bool {
-    arg.get_help_heading() == Some(crate::entry::COMMON)
-        || matches!(arg.get_id().as_str(), "help" | "version")
+    arg.get_help_heading() == Some(COMMON) || matches!(arg.get_id().as_str(), "help" | "version")
 }
 
 fn options(page: &mut String, command: &Command, common: bool) {
