@@ -57,7 +57,7 @@ fn answer<A: Parser>(
     words: Vec<OsString>,
     run: impl FnOnce(&A, &mut Out) -> Result,
 ) -> Result<u8> {
-    let mut command = command::<A>(tool);
+    let mut command = command::<A>(tool, &words);
     if let Some(text) = asked_for_itself(tool, &mut command, &words)? {
         return print(&text);
     }
@@ -79,8 +79,10 @@ fn answer<A: Parser>(
 }
 
 /// The command with the options all commands share.
-fn command<A: Parser>(tool: &Tool) -> Command {
-    let examples = header::examples(tool.source);
+fn command<A: Parser>(tool: &Tool, words: &[OsString]) -> Command {
+    // Only who asks pays for it: keepalived starts some commands every second.
+    let asked = words.iter().any(|word| word == "--help" || word == "help");
+    let examples = if asked { header::examples(tool.source) } else { String::new() };
     let tail = match examples.as_str() {
         "" => STATUSES.to_owned(),
         shown => format!("Examples:\n{shown}\n{STATUSES}"),

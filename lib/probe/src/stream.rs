@@ -1,6 +1,6 @@
 //! A connection on which every wait obeys one deadline.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,12 @@ impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(left(self.deadline)?)?;
         self.socket.write(bytes).map_err(timed_out)
+    }
+
+    // All records of a flight in one packet: fewer wake-ups on both sides.
+    fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
+        self.socket.set_write_timeout(left(self.deadline)?)?;
+        self.socket.write_vectored(parts).map_err(timed_out)
     }
 
     fn flush(&mut self) -> io::Result<()> {
