@@ -29,12 +29,14 @@ check:
 man:
     cargo build --workspace
     cargo xtask schemas
+    cargo build --workspace
     cargo xtask man
     cargo xtask readme
 
 # A new command that passes: just new cluster disk-check
 new area tool:
     cargo xtask new {{area}} {{tool}}
+    just man
 
 # Every benchmark
 bench: bench-ha
