@@ -288,10 +288,15 @@ fn described<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
     })
 }
 
+/// A file of the checkout in which cargo runs this test.
+fn of_the_project(path: &str) -> String {
+    let crate_folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    std::fs::read_to_string(format!("{crate_folder}/../../{path}")).expect(path)
+}
+
 #[test]
 fn schema_and_man_page_know_every_field() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
-    let read = |path: &str| std::fs::read_to_string(format!("{root}{path}")).expect(path);
+    let read = of_the_project;
     let schema: Value = serde_json::from_str(&read("schemas/platform.json")).expect("a schema is JSON");
     let page = read("man/bareplane-platform.5");
     let mut known = BTreeSet::new();
@@ -308,8 +313,7 @@ fn schema_and_man_page_know_every_field() {
 
 #[test]
 fn the_example_of_the_man_page_is_valid() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../man/bareplane-platform.5");
-    let page = std::fs::read_to_string(path).expect(path);
+    let page = of_the_project("man/bareplane-platform.5");
     let example = page.split(".SH EXAMPLE\n.nf\n").nth(1).and_then(|rest| rest.split(".fi").next());
     let example = example.expect("the page has an example").replace("\\-", "-");
     assert_eq!(platform::parse(&example).err(), None);

@@ -12,9 +12,11 @@ pub(crate) struct Tool {
     pub(crate) path: PathBuf,
 }
 
-/// The project's root folder.
+/// The project's root folder: where cargo runs this test, which need not be
+/// where it was compiled, since checkouts may share a target folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the project's root exists")
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs the tests");
+    Path::new(&tests).join("..").canonicalize().expect("the project's root exists")
 }
 
 /// All commands, by name.
