@@ -36,7 +36,7 @@ need_cargo() {
   command -v cargo >/dev/null || [ ! -x "$HOME/.cargo/bin/cargo" ] || PATH=$HOME/.cargo/bin:$PATH
   command -v cargo >/dev/null || die 3 "cargo is missing; this brings it: curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y"
   # ring compiles C and assembler.
-  need cc=gcc || die 3 "a C compiler is missing"
+  need cc=build-essential || die 3 "a C compiler is missing"
 }
 
 # The commands as they are shipped. ha-vipcheck, which keepalived starts every
@@ -50,7 +50,7 @@ build_release() (
 
 # What the lab is made of.
 need_lab() {
-  need haproxy=haproxy keepalived=keepalived ip=iproute2 nsenter=util-linux openssl=openssl jq=jq curl=curl socat=socat
+  need haproxy=haproxy keepalived=keepalived ip=iproute2 nsenter=util-linux openssl=openssl jq=jq curl=curl socat=socat sysctl=procps
 }
 
 # Whether this process may make network namespaces.
