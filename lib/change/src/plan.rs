@@ -63,6 +63,15 @@ impl Tree {
         Ok(Some(Item { path: file.path.clone(), place, before, after, secret: file.secret, change }))
     }
 
+    /// Whether anything was ever changed here: without journals there is
+    /// nothing to take back.
+    ///
+    /// # Errors
+    /// Fails if the links on the way to them go round in circles.
+    pub fn has_journals(&self) -> Result<bool> {
+        Ok(self.place(&self.journals)?.exists())
+    }
+
     /// Takes the tree's lock, which lies with its journals.
     ///
     /// # Errors

@@ -28,6 +28,8 @@
 
 mod answer;
 mod args;
+#[cfg(feature = "change")]
+mod change_files;
 mod entry;
 mod error;
 mod header;
@@ -36,10 +38,17 @@ mod man;
 mod message;
 mod metrics;
 mod out;
+#[cfg(feature = "change")]
+mod place;
+#[cfg(feature = "platform")]
+mod platform_document;
+mod steps;
 mod table;
 
 pub use answer::Answer;
 pub use args::{Format, HostPort};
+#[cfg(feature = "change")]
+pub use change_files::{apply, plan, undo};
 pub use entry::{Tool, main};
 pub use error::{Context, Error, Result};
 pub use humantime::{Duration, format_rfc3339_millis as rfc3339};
@@ -47,6 +56,9 @@ pub use input::{Input, Records};
 pub use message::{note, warn, warn_hint};
 pub use metrics::Metrics;
 pub use out::Out;
+#[cfg(feature = "change")]
+pub use place::Place;
+pub use steps::Steps;
 
 /// The identity of the calling command: name, version, header and schemas,
 /// taken from its crate when it is compiled.

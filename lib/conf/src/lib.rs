@@ -21,5 +21,6 @@
 mod error;
 pub mod haproxy;
 pub mod keepalived;
+pub mod os_release;
 
 pub use error::{Error, Problem};

@@ -167,7 +167,7 @@ struct View {
 
 impl View {
     fn hosts(&self) -> cli::Result<Vec<HostEntry>> {
-        let platform = source::read(&self.file)?;
+        let platform = self.file.platform()?;
         let wanted = |host: &HostEntry| self.select.as_ref().is_none_or(|select| select.matches(host));
         Ok(platform.entries().filter(wanted).collect())
     }
@@ -180,14 +180,14 @@ fn main() -> ExitCode {
 fn run(args: &Args, out: &mut cli::Out) -> cli::Result {
     let Some(verb) = &args.verb else { return script(&args.script, None, out) };
     match verb {
-        Verb::Validate { file } => source::read(file).map(|_| Answer::Yes),
-        Verb::Normalise { file } => show(&value::normalised(&source::read(file)?)?, out),
-        Verb::Get { path, file } => match value::at(&source::read(file)?, path)? {
+        Verb::Validate { file } => file.platform().map(|_| Answer::Yes),
+        Verb::Normalise { file } => show(&value::normalised(&file.platform()?)?, out),
+        Verb::Get { path, file } => match value::at(&file.platform()?, path)? {
             Some(found) => show(&found, out),
             None => Ok(Answer::No),
         },
         Verb::Select { expression, file } => {
-            records(source::read(file)?.entries().filter(|host| expression.matches(host)), out)
+            records(file.platform()?.entries().filter(|host| expression.matches(host)), out)
         }
         Verb::Nodes(view) => records(view.hosts()?, out),
         Verb::Hosts(view) => lines(&view.hosts()?, text::hosts, out),
@@ -199,7 +199,7 @@ fn run(args: &Args, out: &mut cli::Out) -> cli::Result {
             if before == after && *before == Input::Stdin {
                 return Err(Error::invalid("reading arguments", "standard input can be one document only"));
             }
-            let found = diff::differences(&source::read(before)?, &source::read(after)?)?;
+            let found = diff::differences(&before.platform()?, &after.platform()?)?;
             found.iter().try_for_each(|difference| out.emit(difference))?;
             Ok(Answer::from(found.is_empty()))
         }
@@ -213,8 +213,8 @@ fn script(asked: &Script, file: Option<&Input>, out: &mut cli::Out) -> cli::Resu
         return Err(Error::invalid("reading arguments", "a verb, --list or --host is missing").hint(hint));
     }
     let platform: Platform = match file {
-        Some(file) => source::read(file)?,
-        None => source::read(&source::of_script()?)?,
+        Some(file) => file.platform()?,
+        None => source::of_script()?.platform()?,
     };
     match &asked.host {
         None => show(&ansible::list(&platform), out),

@@ -4,13 +4,6 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use cli::{Error, Input};
-use platform::Platform;
-
-/// Reads a document, or tells all that is wrong with it.
-pub(crate) fn read(file: &Input) -> cli::Result<Platform> {
-    let text = file.read_text(platform::LIMIT_BYTES)?;
-    platform::parse(&text).map_err(|problems| Error::invalid_all(format!("reading {file}"), problems))
-}
 
 /// The document of an inventory script: Ansible gives it no arguments of ours.
 pub(crate) fn of_script() -> cli::Result<Input> {

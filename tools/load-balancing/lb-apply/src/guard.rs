@@ -11,12 +11,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use change::{State, Tree, Writer};
-use cli::{Answer, Context, Error, Out};
+use cli::{Answer, Context, Error, Out, Steps};
 use process::Stop;
 
 use crate::job::{self, Job};
 use crate::service::Service;
-use crate::steps::Steps;
 use crate::{Apply, Place};
 
 /// How long the guard may take to stand.

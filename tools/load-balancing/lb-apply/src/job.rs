@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use change::{Taken, Tree, Writer};
-use cli::{Answer, Context, Error, Out};
+use cli::{Answer, Context, Error, Out, Steps};
 use process::Stop;
 
 use crate::Place;
 use crate::patience::Patience;
 use crate::service::Service;
-use crate::steps::Steps;
 
 /// The right to change a tree, and whom to tell.
 pub(crate) struct Job<'a> {

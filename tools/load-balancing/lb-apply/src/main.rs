@@ -79,7 +79,6 @@ mod input;
 mod job;
 mod patience;
 mod service;
-mod steps;
 mod undo;
 mod validate;
 

@@ -80,8 +80,6 @@ use platform::Platform;
 use crate::render::{Kind, Renderer};
 use crate::setup::Setup;
 
-const DOCUMENT_BYTES: u64 = 4 << 20;
-
 /// Render or lint what load balancers need from the platform document
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -121,7 +119,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     if let Some(Verb::Lint(args)) = &args.verb {
         return lint::run(args, out);
     }
-    let platform = read(&args.document)?;
+    let platform = args.document.platform()?;
     let setups = setups(args, &platform)?;
     let wanted = setups.iter().filter(|setup| args.node.as_ref().is_none_or(|node| *node == setup.node));
     let renderer = Renderer::new().invalid("reading the templates")?;
@@ -146,18 +144,6 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         advice::timing(&setups).predictions().iter().try_for_each(|prediction| out.emit(prediction))?;
     }
     Ok(Answer::Yes)
-}
-
-fn read(document: &Input) -> cli::Result<Platform> {
-    let text = document.read_text(DOCUMENT_BYTES)?;
-    platform::parse(&text).map_err(|problems| {
-        let hint = problems.iter().find_map(|problem| problem.hint.clone());
-        let error = Error::invalid_all(format!("reading {document}"), problems);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })
 }
 
 /// What every balancer needs, in the order of the document.
