@@ -25,6 +25,7 @@ mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
+mod ssh;
 mod step;
 mod vrrp;
 
@@ -42,6 +43,7 @@ pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
+pub use ssh::{SshError, SshResult};
 pub use step::Step;
 pub use vrrp::{
     CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
