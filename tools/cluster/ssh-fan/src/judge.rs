@@ -53,8 +53,8 @@ pub(crate) fn failure(log: &str) -> Option<SshError> {
 /// session without a terminal on standard error, not in its log, and ends the
 /// line as a terminal in raw mode needs it.
 pub(crate) fn was_cut(stderr: &Kept) -> bool {
-    let end: Vec<u8> = stderr.head.iter().chain(&stderr.tail).rev().take(60).rev().copied().collect();
-    end.ends_with(b" closed by remote host.\r\n")
+    let end = b" closed by remote host.\r\n";
+    stderr.head.iter().chain(&stderr.tail).rev().take(end.len()).eq(end.iter().rev())
 }
 
 /// Whether the command never ran: trying again cannot do it twice.
