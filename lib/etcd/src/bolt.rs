@@ -114,6 +114,12 @@ pub fn check<F: ReadAt + ?Sized>(file: &F, bytes: u64) -> Result<Database, Damag
     })
 }
 
+/// Whether a file begins as a bolt database does, whole or not.
+pub fn is_one<F: ReadAt + ?Sized>(file: &F) -> bool {
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, 16).is_ok() && u32::from_le_bytes(magic) == MAGIC
+}
+
 /// A bit a page. `pages` is no more than the file has.
 fn seen_bytes(pages: u64) -> usize {
     usize::try_from(pages / 8 + 1).unwrap_or(usize::MAX)

@@ -194,7 +194,7 @@ impl Client {
             let answer = grpc.server_streaming(tonic::Request::new(Empty {}), path, codec).await;
             answer.map_err(|status| Error::of_status(&status))
         })?;
-        Ok(Snapshot::new(stream.into_inner(), Arc::clone(&self.runtime), deadline))
+        Ok(Snapshot::new(stream.into_inner(), Arc::clone(&self.runtime)))
     }
 
     fn ask<Q, A>(&self, what: &str, request: Q, deadline: Instant) -> Result<A>

@@ -29,7 +29,7 @@ mod wire;
 
 pub use client::{Client, Tls};
 pub use error::{Code, Error, Result};
-pub use member::{Alarm, AlarmKind, Member, Members, Status};
+pub use member::{Alarm, AlarmKind, Member, Members, Status, url_host};
 pub use metrics::Metrics;
 pub use quorum::Quorum;
-pub use snapshot::{Sealed, Snapshot, Trailer};
+pub use snapshot::{Piece, Sealed, Snapshot, Trailer};

@@ -31,6 +31,22 @@ impl Member {
     pub fn started(&self) -> bool {
         self.name.is_some()
     }
+
+    /// The addresses or names in its peer URLs.
+    pub fn peer_hosts(&self) -> impl Iterator<Item = &str> {
+        self.peer_urls.iter().filter_map(|url| url_host(url))
+    }
+}
+
+/// The address or name in a URL such as `https://[fd00::21]:2380`, without brackets.
+pub fn url_host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?.0,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    Some(host).filter(|host| !host.is_empty())
 }
 
 impl Members {
@@ -44,6 +60,11 @@ impl Members {
     pub fn at_peer_url(&self, url: &str) -> Option<&Member> {
         let bare = url.trim_end_matches('/');
         self.list.iter().find(|member| member.peer_urls.iter().any(|peer| peer.trim_end_matches('/') == bare))
+    }
+
+    /// The members whose peers reach them at this address or name, whatever the port.
+    pub fn at_host<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Member> {
+        self.list.iter().filter(move |member| member.peer_hosts().any(|peer| peer == host))
     }
 
     /// The members that vote.
@@ -188,6 +209,20 @@ mod tests {
     fn a_member_is_found_by_the_url_of_its_peers() {
         assert_eq!(members().at_peer_url("https://10.0.0.22:2380/").unwrap().id, 2);
         assert_eq!(members().at_peer_url("https://10.0.0.24:2380"), None);
+    }
+
+    #[test]
+    fn the_host_of_a_url_is_found_in_all_its_forms() {
+        for (url, host) in [
+            ("https://10.0.0.21:2380", Some("10.0.0.21")),
+            ("http://[fd00::21]:2380/", Some("fd00::21")),
+            ("https://etcd1.lan", Some("etcd1.lan")),
+            ("10.0.0.21:2380", None),
+            ("https://:2380", None),
+        ] {
+            assert_eq!(url_host(url), host, "{url}");
+        }
+        assert_eq!(members().at_host("10.0.0.23").map(|member| member.id).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

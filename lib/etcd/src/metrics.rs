@@ -3,6 +3,8 @@
 /// What `/metrics` of a member tells; each is `None` if it does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Metrics {
+    /// The member they are of, its id.
+    pub member: Option<u64>,
     /// How large the database may become, bytes.
     pub quota_bytes: Option<u64>,
     /// How often the leader changed since the process began, the first election included.
@@ -18,6 +20,9 @@ impl Metrics {
         for line in text.lines() {
             let Some((name, value)) = line.split_once(' ') else { continue };
             let Ok(value) = value.trim().parse::<f64>() else { continue };
+            if let Some(id) = name.strip_prefix("etcd_server_id{server_id=\"") {
+                found.member = id.strip_suffix("\"}").and_then(|id| u64::from_str_radix(id, 16).ok());
+            }
             match name {
                 "etcd_server_quota_backend_bytes" => found.quota_bytes = whole(value),
                 "etcd_server_leader_changes_seen_total" => found.leader_changes = whole(value),
@@ -43,9 +48,11 @@ mod tests {
     #[test]
     fn numbers_of_any_notation_are_read_and_comments_passed_over() {
         let text = "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes 2.147483648e+09\n\
-            etcd_server_leader_changes_seen_total 3\nprocess_start_time_seconds 1.7e+09\nother{a=\"b c\"} 1\n";
+            etcd_server_leader_changes_seen_total 3\netcd_server_id{server_id=\"b5179d13d0285315\"} 1\n\
+            process_start_time_seconds 1.7e+09\nother{a=\"b c\"} 1\n";
         let found = Metrics::parse(text);
         assert_eq!((found.quota_bytes, found.leader_changes), (Some(2 << 30), Some(3)));
+        assert_eq!(found.member, Some(0xb517_9d13_d028_5315));
         assert_eq!(found.started_unix_s, Some(1.7e9));
     }
 

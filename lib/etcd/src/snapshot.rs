@@ -23,27 +23,35 @@ pub(crate) const TRAILER_BYTES: usize = 32;
 pub struct Snapshot {
     stream: Streaming<SnapshotResponse>,
     runtime: Arc<Runtime>,
-    deadline: Instant,
 }
 
 impl Snapshot {
-    pub(crate) fn new(stream: Streaming<SnapshotResponse>, runtime: Arc<Runtime>, deadline: Instant) -> Self {
-        Self { stream, runtime, deadline }
+    pub(crate) fn new(stream: Streaming<SnapshotResponse>, runtime: Arc<Runtime>) -> Self {
+        Self { stream, runtime }
     }
 
-    /// The next piece, and how many bytes the member says are to come after
-    /// it (the trailer not counted); `None` at the end.
+    /// The next piece; `None` at the end. `until` bounds this one wait: after
+    /// [`Error::Timeout`] the stream can be asked again.
     ///
     /// # Errors
-    /// Fails if the stream breaks off, or goes on after the deadline.
-    pub fn next_piece(&mut self) -> Result<Option<(Bytes, u64)>> {
-        let Self { stream, runtime, deadline } = self;
+    /// Fails if the stream breaks off, or nothing comes in time.
+    pub fn next_piece(&mut self, until: Instant) -> Result<Option<Piece>> {
+        let Self { stream, runtime } = self;
         let next = runtime.block_on(async {
-            tokio::time::timeout_at((*deadline).into(), stream.message()).await.map_err(|_| Error::Timeout)
+            tokio::time::timeout_at(until.into(), stream.message()).await.map_err(|_| Error::Timeout)
         })?;
         let next = next.map_err(|status| Error::of_status(&status))?;
-        Ok(next.map(|piece| (piece.blob, piece.remaining_bytes)))
+        Ok(next.map(|piece| Piece { bytes: piece.blob, remaining_bytes: piece.remaining_bytes }))
     }
+}
+
+/// A part of a database.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// What follows on the piece before.
+    pub bytes: Bytes,
+    /// How much of the database is to come after it; the trailer is not counted.
+    pub remaining_bytes: u64,
 }
 
 /// Tells from the bytes that pass by whether the last 32 are the SHA-256 of

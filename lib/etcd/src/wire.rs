@@ -60,7 +60,7 @@ pub(crate) struct Member {
     pub(crate) is_learner: bool,
 }
 
-/// The answers to MemberList, MemberRemove and MemberPromote.
+/// The answers to `MemberList`, `MemberRemove` and `MemberPromote`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct MembersResponse {
     #[prost(message, optional, tag = "1")]
@@ -69,7 +69,7 @@ pub(crate) struct MembersResponse {
     pub(crate) members: Vec<Member>,
 }
 
-/// Of MemberList (since 3.5), MemberRemove, MemberPromote.
+/// Of `MemberList` (since 3.5), `MemberRemove`, `MemberPromote`.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(crate) struct MemberRequest {
     #[prost(uint64, tag = "1")]
