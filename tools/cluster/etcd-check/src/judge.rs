@@ -9,7 +9,6 @@ use platform::Host;
 
 use crate::survey::{Seen, Survey};
 
-
 /// The target of findings about all members together.
 const CLUSTER: &str = "cluster";
 

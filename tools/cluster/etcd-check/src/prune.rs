@@ -130,18 +130,18 @@ mod tests {
         for (age, (name, content)) in files.iter().enumerate() {
             let path = dir.path().join(name);
             fs::write(&path, content).unwrap();
-            let modified = now() - Duration::from_secs(86_400 * age as u64);
+            let modified = now() - Duration::from_hours(24 * age as u64);
             fs::File::options().append(true).open(path).unwrap().set_modified(modified).unwrap();
         }
         dir
     }
 
     fn now() -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+        SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
     }
 
     fn goes(dir: &tempfile::TempDir, whole: usize, days: Option<u64>) -> (Vec<String>, bool) {
-        let younger = days.map(|days| Duration::from_secs(days * 86_400));
+        let younger = days.map(|days| Duration::from_hours(days * 24));
         let plan = planned(dir.path(), Keep { whole, younger }, now()).unwrap();
         let names =
             plan.goes.iter().map(|found| found.path.file_name().unwrap().to_string_lossy().into_owned());

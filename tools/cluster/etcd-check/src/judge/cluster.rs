@@ -22,8 +22,8 @@ pub(super) fn findings(survey: &Survey) -> Vec<Finding> {
 
 /// The voters, and those of them that answer.
 pub(super) fn quorum(survey: &Survey) -> Quorum {
-    let votes = |seen: &&Seen| seen.member.as_ref().is_some_and(|member| !member.learner);
-    let voters = survey.seen.iter().filter(votes);
+    let has_vote = |seen: &&Seen| seen.member.as_ref().is_some_and(|member| !member.learner);
+    let voters = survey.seen.iter().filter(has_vote);
     Quorum { voters: voters.clone().count(), alive: voters.filter(|seen| seen.answer.is_some()).count() }
 }
 

@@ -9,9 +9,9 @@ use super::{CLUSTER, finding, id, mib, name};
 use crate::survey::{Answer, Seen, Survey, alarm_name};
 
 /// The leader keeps so many entries for those who lag
-/// (etcd's SnapshotCatchUpEntries); whoever is further behind needs a whole snapshot.
+/// (etcd's `SnapshotCatchUpEntries`); whoever is further behind needs a whole snapshot.
 const CATCH_UP_ENTRIES: u64 = 5_000;
-/// Beyond so many committed but not applied entries etcd refuses requests (its maxGapBetweenApplyAndCommitIndex).
+/// Beyond so many committed but not applied entries etcd refuses requests (its `maxGapBetweenApplyAndCommitIndex`).
 const APPLY_GAP: u64 = 5_000;
 /// Members are not asked at the same moment.
 const NOISE_ENTRIES: u64 = 1_000;
