@@ -15,6 +15,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::DrillPlan>("drill-plan"),
         entry::<crate::DrillRequest>("drill-request"),
         entry::<crate::DrillRun>("drill-run"),
+        entry::<crate::EtcdBackup>("etcd-backup"),
+        entry::<crate::EtcdMember>("etcd-member"),
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
         entry::<crate::HostEntry>("host"),
