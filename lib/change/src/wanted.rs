@@ -48,6 +48,11 @@ impl Wanted {
         Self { path, goal: Goal::Setting(value.map(str::to_owned)), secret: false }
     }
 
+    /// Its path, or a setting's name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Belongs to this user and group.
     #[must_use]
     pub fn owned_by(mut self, uid: u32, gid: u32) -> Self {

@@ -54,7 +54,9 @@ impl Fstab {
 
     /// What it lists, in order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        (1..).zip(self.lines()).filter_map(|(line, range)| entry(&self.bytes[range.clone()], line, range.start))
+        (1..)
+            .zip(self.lines())
+            .filter_map(|(line, range)| entry(&self.bytes[range.clone()], line, range.start))
     }
 
     /// Makes a comment of these entries: `mark` goes before what is on the
@@ -139,7 +141,8 @@ mod tests {
         let mut table = Fstab::new(text);
         let swaps: Vec<_> = table.entries().filter(Entry::is_swap).collect();
         table.comment(&swaps, "#off# ");
-        let after = "UUID=x / ext4 defaults 0 1\r\n#off#   /swapfile none swap sw 0 0\r\n#off# /dev/sda2\tnone\tswap";
+        let after =
+            "UUID=x / ext4 defaults 0 1\r\n#off#   /swapfile none swap sw 0 0\r\n#off# /dev/sda2\tnone\tswap";
         assert_eq!(str::from_utf8(table.as_bytes()).unwrap(), after);
         assert!(!table.entries().any(|entry| entry.is_swap()));
     }

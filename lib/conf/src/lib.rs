@@ -22,6 +22,7 @@ mod error;
 pub mod fstab;
 pub mod haproxy;
 pub mod keepalived;
+pub mod nftables;
 pub mod os_release;
 pub mod sysctl;
 

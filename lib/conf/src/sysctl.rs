@@ -42,7 +42,7 @@ pub enum Reader {
 pub fn order(files: impl IntoIterator<Item = (usize, String)>) -> Vec<String> {
     let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
     for (directory, name) in files {
-        if name.ends_with(".conf") {
+        if name.strip_suffix(".conf").is_some() {
             let first = by_name.entry(name).or_insert(directory);
             *first = (*first).min(directory);
         }
@@ -73,7 +73,18 @@ fn assignment(file: &str, line: u32, written: &str) -> Option<Assignment> {
 /// separator comes first is one, the other stands for itself (sysctl.d(5)).
 pub fn normal(key: &str) -> String {
     match key.find(['.', '/']).map(|at| key.as_bytes()[at]) {
-        Some(b'.') => key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+        Some(b'.') => key
+            .chars()
+            .map(|c| {
+                if c == '.' {
+                    '/'
+                } else if c == '/' {
+                    '.'
+                } else {
+                    c
+                }
+            })
+            .collect(),
         _ => key.to_owned(),
     }
 }
@@ -84,7 +95,8 @@ pub fn winner<'a>(assignments: &'a [Assignment], key: &str, reader: Reader) -> O
     let plain = assignments.iter().rfind(|one| one.key == key && one.value.is_some());
     let kept_off = assignments.iter().any(|one| one.key == key && one.value.is_none());
     let pattern = || {
-        let matching = |one: &&Assignment| one.value.is_some() && is_pattern(&one.key) && matches(&one.key, key);
+        let matching =
+            |one: &&Assignment| one.value.is_some() && is_pattern(&one.key) && matches(&one.key, key);
         assignments.iter().rfind(matching)
     };
     match (reader, plain) {
@@ -152,7 +164,10 @@ mod tests {
     fn a_name_in_an_earlier_directory_hides_the_same_name_in_a_later_one() {
         let files = [(3, "50-a.conf"), (0, "99-b.conf"), (1, "50-a.conf"), (3, "10-c.conf"), (0, "README")];
         let order = order(files.map(|(directory, name)| (directory, name.to_owned())));
-        assert_eq!(order, ["/usr/lib/sysctl.d/10-c.conf", "/run/sysctl.d/50-a.conf", "/etc/sysctl.d/99-b.conf"]);
+        assert_eq!(
+            order,
+            ["/usr/lib/sysctl.d/10-c.conf", "/run/sysctl.d/50-a.conf", "/etc/sysctl.d/99-b.conf"]
+        );
     }
 
     #[test]
