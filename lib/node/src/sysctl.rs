@@ -79,13 +79,16 @@ pub(crate) fn look(machine: &Machine, want: &Want, report: &mut Report) -> Resul
     }
     let files = Files::read(machine)?;
     let mut text = "# By node-prep for Kubernetes. A later file would win.\n".to_owned();
-    let tunables = tunables(want);
-    for tunable in tunables.iter().filter(|tunable| files.has_to_be_ours(tunable, machine)) {
+    let tunables: Vec<_> = tunables(want)
+        .into_iter()
+        .map(|tunable| (files.has_to_be_ours(&tunable, machine), tunable))
+        .collect();
+    for (_, tunable) in tunables.iter().filter(|(ours, _)| *ours) {
         text += &format!("{} = {}\n", tunable.key.replace('/', "."), tunable.value);
     }
     let after = files.with_ours(&text);
-    for tunable in &tunables {
-        persisted(tunable, &files, &after, report);
+    for (ours, tunable) in &tunables {
+        persisted(tunable, *ours, &files, &after, report);
         now(tunable, machine, report)?;
     }
     report.wanted.insert(0, Wanted::file(FILE, text, 0o644));
@@ -157,12 +160,12 @@ impl Files {
 }
 
 /// What will run after a boot, and after `sysctl --system`.
-fn persisted(tunable: &Tunable, files: &Files, after: &Files, report: &mut Report) {
+fn persisted(tunable: &Tunable, ours: bool, files: &Files, after: &Files, report: &mut Report) {
     let name = tunable.key.replace('/', ".");
     let wanted = || tunable.least.unwrap_or(tunable.value).to_string();
     let good = |winner: &Option<Assignment>| match winner {
         Some(one) => one.value.as_ref().is_some_and(|value| tunable.suffices(value)),
-        None => tunable.least.is_some(),
+        None => !ours,
     };
     if let Some((reader, Some(winner))) = after.winners(tunable.key).into_iter().find(|(_, one)| !good(one)) {
         let when = match reader {

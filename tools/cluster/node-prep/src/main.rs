@@ -282,7 +282,7 @@ impl Looked {
     /// What no change mends is not passed over in silence.
     fn warn_of_the_rest(&self) {
         for Judged { finding, .. } in self.findings.iter().filter(|judged| !judged.mended) {
-            if is_bad(finding) {
+            if finding.status == Status::Fail {
                 let about =
                     finding.current.as_ref().map(|current| format!(" ({current})")).unwrap_or_default();
                 let message = format!("{}: {}{about}", finding.check, finding.why);
