@@ -107,6 +107,13 @@ fn times_keepalived_cannot_keep_are_found() {
 }
 
 #[test]
+fn real_time_that_a_reload_takes_away_is_found() {
+    let text = changed(1, &[("router_id LVS_DEVEL", "vrrp_rt_priority 50")]);
+    assert!(has(&[("k", &text)], "realtime-reload"));
+    assert!(!has(&[("k", &text.replace("vrrp_rt_priority 50", "vrrp_priority -20"))], "realtime-reload"));
+}
+
+#[test]
 fn an_instance_that_follows_nothing_or_only_a_file_is_found() {
     let bare = changed(1, &[("    track_script {\n        check_apiserver\n    }\n", "")]);
     assert!(has(&[("k", &bare)], "untracked"));

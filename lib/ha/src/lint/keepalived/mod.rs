@@ -138,6 +138,9 @@ fn global(config: &Config, instances: &[Instance], report: &mut Report) {
     {
         report.say(&rules::SPLIT_REPAIR, line, "");
     }
+    if let Some(node) = get("vrrp_rt_priority") {
+        report.say(&rules::REALTIME_RELOAD, Some(node.line), node.statement());
+    }
     let quick = instances.iter().any(|instance| instance.advert_ms < 1000);
     if quick && get("vrrp_priority").or_else(|| get("vrrp_rt_priority")).is_none() {
         report.say(&rules::REALTIME, line, "");

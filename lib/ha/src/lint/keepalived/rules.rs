@@ -214,6 +214,16 @@ pub(super) const REALTIME: Rule = warn(
         "acassen/keepalived#2066",
     ],
 );
+pub(super) const REALTIME_RELOAD: Rule = warn(
+    "realtime-reload",
+    Medium,
+    [
+        "vrrp_priority",
+        "at a reload keepalived 2.2.7 sets its limit of real time (RLIMIT_RTTIME) to 0, and the kernel kills its VRRP process",
+        "write `vrrp_priority -20` instead: it keeps its turn without real time",
+        "setrlimit(2)",
+    ],
+);
 pub(super) const FAMILIES: Rule = fail(
     "families",
     High,
