@@ -94,6 +94,10 @@ fn judge(machine: &Machine, name: &str, why: &str, report: &mut Report) -> Resul
             report.wanted.push(Wanted::setting(format!("module {name}"), Some("loaded")));
             report.mends("module", format!("{why}, and {name} is not loaded")).current(name)
         }
+        State::Missing if machine.is_container() && !machine.kernel_has("/sys/module") => report
+            .unknown("module", format!("{why}, and this container does not see the kernel's modules"))
+            .current(name)
+            .fix(format!("see that {name} is loaded on the machine this container runs on")),
         State::Missing if machine.is_container() => report
             .fails("module", format!("{why}, and kernel {kernel} does not show {name} here"))
             .current(name)

@@ -103,10 +103,11 @@ pub(super) fn look(
         }
     }
     super::opened(report, written && live, "nftables", FILE, rules);
+    // First what is included, then the line: a boot in between loads the old rules.
+    report.wanted.push(Wanted::file(FILE, text, 0o644));
     if !included {
         report.wanted.push(machine.edited(&ruleset.main, with_include(&ruleset.text)));
     }
-    report.wanted.push(Wanted::file(FILE, text, 0o644));
     if loaded.is_some() {
         report.wanted.push(Wanted::setting(name(&tables), Some(&state)));
     }
