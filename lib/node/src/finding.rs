@@ -41,7 +41,7 @@ impl Report {
 
     /// It is wrong, and what is wanted mends it.
     pub(crate) fn mends(&mut self, check: &str, why: impl Into<String>) -> &mut Finding {
-        self.add(check, Status::Fail, Severity::High, why.into(), true)
+        self.add(check, Status::Fail, Severity::High, why.into(), true).fix("`node-prep apply`")
     }
 
     /// It is wrong, and somebody has to do something.

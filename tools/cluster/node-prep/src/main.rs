@@ -186,15 +186,17 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     match &args.verb {
-        Verb::Check(job) => check(&job.look()?, out),
+        Verb::Check(job) => check(&job.look(None)?, out),
         Verb::Plan(job) => {
-            let looked = job.look()?;
+            upgrade::refuse(job)?;
+            let looked = job.look(None)?;
             looked.warn_of_the_rest();
             let files = cli::plan(&looked.tree, &looked.wanted, out)?;
             Ok(both(files, upgrade::plan(job, &looked, out)?))
         }
         Verb::Apply { job, keep } => {
-            let looked = job.look()?;
+            upgrade::refuse(job)?;
+            let looked = job.look(Some(out))?;
             looked.warn_of_the_rest();
             let files = cli::apply(&looked.tree, &looked.wanted, *keep, out)?;
             Ok(both(files, upgrade::apply(job, &looked, out)?))
@@ -228,7 +230,8 @@ struct Looked {
 }
 
 impl Job {
-    fn look(&self) -> cli::Result<Looked> {
+    /// Looks at the machine; who is about to change it clears up after a killed run first.
+    fn look(&self, recover: Option<&mut Out>) -> cli::Result<Looked> {
         let platform = self.file.platform()?;
         let host = self.place.host_of(&platform)?;
         let machine = machine(&self.place);
@@ -237,8 +240,12 @@ impl Job {
             selinux_permissive: self.selinux.is_some(),
         };
         let want = Want { platform: &platform, host, options };
+        let tree = tree(&self.place, &host.name)?;
+        if let Some(out) = recover {
+            cli::recover(&tree, out)?;
+        }
         let mut looked = Looked {
-            tree: tree(&self.place, &host.name)?,
+            tree,
             host: host.name.clone(),
             findings: Vec::new(),
             wanted: Vec::new(),

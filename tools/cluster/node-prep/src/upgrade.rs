@@ -43,21 +43,26 @@ pub(crate) fn apply(job: &Job, looked: &Looked, out: &mut Out) -> cli::Result {
     Ok(Answer::Yes)
 }
 
+/// Refuses what cannot be done, before anything is.
+pub(crate) fn refuse(job: &Job) -> cli::Result<()> {
+    let doing = "reading arguments";
+    if job.upgrade != Upgrade::None && !job.is_about_packages() {
+        let error = Error::invalid(doing, "--upgrade is about packages");
+        return Err(error.hint("say --only packages as well"));
+    }
+    if job.is_about_packages() && !job.place.is_live() {
+        let error = Error::invalid(doing, "an image tree has no running package manager");
+        return Err(
+            error.hint("install packages when the image is built; `check --only packages` tells which")
+        );
+    }
+    Ok(())
+}
+
 /// What the package manager would do; `None` if it was not asked for.
 fn pending(job: &Job, looked: &Looked) -> cli::Result<Option<(Manager, Vec<Pending>)>> {
     if !job.is_about_packages() {
-        if job.upgrade != Upgrade::None {
-            return Err(Error::invalid("reading arguments", "--upgrade is about packages")
-                .hint("say --only packages as well"));
-        }
         return Ok(None);
-    }
-    if !job.place.is_live() {
-        if looked.packages.is_empty() && job.upgrade == Upgrade::None {
-            return Ok(None);
-        }
-        return Err(Error::invalid("looking at packages", "an image tree has no running package manager")
-            .hint("install them when the image is built"));
     }
     let manager = Manager::find()?;
     let mut pending = Vec::new();
