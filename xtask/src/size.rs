@@ -9,6 +9,8 @@ use crate::{Report, Result};
 fn budget(tool: &Package) -> u64 {
     let uses = |name| tool.uses.iter().any(|used| used == name);
     let megabytes = match () {
+        // gRPC, which brings HTTP/2, beside the HTTP of metrics.
+        () if uses("etcd") => 5.5,
         () if uses("http") => 4.0,
         () if uses("probe") || uses("platform") => 2.0,
         () => 1.5,

@@ -16,6 +16,7 @@ mod change;
 mod check;
 mod difference;
 mod drill;
+mod etcd;
 mod fault;
 mod file;
 mod finding;
@@ -25,6 +26,7 @@ mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
+mod ssh;
 mod step;
 mod vrrp;
 
@@ -33,6 +35,7 @@ pub use change::{Action, Change};
 pub use check::{Check, CheckedVip, VipCheck};
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
+pub use etcd::{EtcdBackup, EtcdMember};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};
@@ -42,6 +45,7 @@ pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
+pub use ssh::{SshError, SshResult};
 pub use step::Step;
 pub use vrrp::{
     CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
