@@ -17,17 +17,21 @@ need() {
     command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
+  apt_install "${missing[@]}"
+}
+
+apt_install() {
   if ! is_root; then
-    say "missing: ${missing[*]}; as root I would run: apt-get install -y ${missing[*]}"
+    say "missing: $*; as root I would run: apt-get install -y $*"
     return 1
   fi
   if ! command -v apt-get >/dev/null; then
-    say "missing: ${missing[*]}; without apt-get I cannot install them"
+    say "missing: $*; without apt-get I cannot install them"
     return 1
   fi
-  say "installing ${missing[*]}"
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2 || {
-    say "apt-get could not install ${missing[*]}"
+  say "installing $*"
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; } >&2 || {
+    say "apt-get could not install $*"
     return 1
   }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Journal {
     /// Directories made for the files, outermost first, as paths of the tree.
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) files: Vec<Entry>,
+    #[serde(default)]
+    pub(crate) settings: Vec<Setting>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +50,17 @@ pub(crate) struct Entry {
     pub(crate) before: Option<Face>,
     pub(crate) after: Option<Face>,
     pub(crate) secret: bool,
+    /// Whether the path itself is, or was to become, a link.
+    #[serde(default)]
+    pub(crate) unfollowed: bool,
+}
+
+/// A setting of the running machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    pub(crate) name: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl Journal {
@@ -67,9 +80,21 @@ impl Journal {
             before: item.before.as_ref().map(Snapshot::face),
             after: item.after.as_ref().map(Snapshot::face),
             secret: item.secret,
+            unfollowed: item.unfollowed,
         });
-        let target = tree.target.clone();
-        Self { state: State::Prepared, target, pid: std::process::id(), directories, files: files.collect() }
+        let settings = plan.settings.iter().map(|setting| Setting {
+            name: setting.name.clone(),
+            before: setting.before.clone(),
+            after: setting.after.clone(),
+        });
+        Self {
+            state: State::Prepared,
+            target: tree.target.clone(),
+            pid: std::process::id(),
+            directories,
+            files: files.collect(),
+            settings: settings.collect(),
+        }
     }
 
     /// Reads a journal; `None` if its directory holds none (yet).
@@ -95,6 +120,11 @@ impl Journal {
 }
 
 impl Entry {
+    /// Where it really is.
+    pub(crate) fn place(&self, tree: &Tree) -> Result<PathBuf> {
+        if self.unfollowed { tree.place_unfollowed(&self.path) } else { tree.place(&self.path) }
+    }
+
     /// The content the file had, with its mode and owner, from the journal's copy.
     pub(crate) fn kept(&self, number: usize, directory: &Path) -> Result<Option<Snapshot>> {
         let Some(before) = &self.before else { return Ok(None) };
@@ -103,7 +133,7 @@ impl Entry {
         if files::sha256_hex(&content) != before.sha256 {
             return Err(Error::Broken { path, why: "not the content that was kept".into() });
         }
-        Ok(Some(Snapshot { content, mode: before.mode, owner: before.owner }))
+        Ok(Some(Snapshot { content, mode: before.mode, owner: before.owner, link: before.link }))
     }
 }
 

@@ -35,17 +35,24 @@
 //! assert!(!dir.path().join("etc/hosts").exists());
 //! ```
 //!
+//! A machine is more than its files: a tree that is [`Tree::running`] takes
+//! settings as well ([`Wanted::setting`]: a kernel parameter, a swap area),
+//! which its [`Live`] reads and writes. They are written after the files,
+//! journalled with them, and taken back with them.
+//!
 //! Content, mode and owner come back; time stamps, links to the file and
 //! extended attributes do not: a file is replaced, not rewritten.
 
 mod compare;
 mod journal;
+mod live;
 mod plan;
 mod undo;
 mod wanted;
 mod writer;
 
 pub use journal::State;
+pub use live::{Live, Refused};
 pub use plan::{Plan, Tree};
 pub use undo::Taken;
 pub use wanted::Wanted;
@@ -87,6 +94,12 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A setting of the running machine is wanted, and nothing runs here.
+    #[error("{0}: a setting of a running machine, and this tree does not run")]
+    NotRunning(String),
+    /// The running machine refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// An earlier change waits to be confirmed.
     #[error("change {0} waits to be confirmed")]
     Unconfirmed(u64),
@@ -97,6 +110,7 @@ impl Fault for Error {
         match self {
             Self::Files(error) => error.kind(),
             Self::Unconfirmed(_) => Kind::Unavailable,
+            Self::Refused(refused) => refused.kind,
             _ => Kind::Invalid,
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use model::Change;
 
 use crate::compare::{self, Snapshot};
-use crate::journal::{self, Entry, Journal, State};
+use crate::journal::{self, Entry, Journal, Setting, State};
 use crate::writer::{Writer, io, put};
 use crate::{Error, Result};
 
@@ -86,6 +86,12 @@ impl Writer {
                 foreign.push(entry.path.clone());
             }
         }
+        for setting in &journal.settings {
+            let now = self.tree.live(&setting.name, |live| live.read(&setting.name))?;
+            if now.is_some() && now != setting.after && now != setting.before {
+                foreign.push(PathBuf::from(&setting.name));
+            }
+        }
         if !foreign.is_empty() {
             return Err(Error::ChangedSince(foreign));
         }
@@ -93,7 +99,7 @@ impl Writer {
         self.take_back(id, journal, State::Undone).map(Some)
     }
 
-    /// Puts back every file that is still as the change left it.
+    /// Puts back every file and setting that is still as the change left it.
     fn take_back(&self, id: u64, mut journal: Journal, end: State) -> Result<Taken> {
         let directory = self.journal(id);
         let mut taken = Taken {
@@ -114,7 +120,7 @@ impl Writer {
                 continue;
             }
             let before = entry.kept(number, &directory)?;
-            put(&self.tree.place(&entry.path)?, before.as_ref())?;
+            put(&entry.place(&self.tree)?, before.as_ref())?;
             let (target, path) = (&journal.target, &entry.path);
             taken.changes.push(compare::change(target, path, now.as_ref(), before.as_ref(), entry.secret));
         }
@@ -122,13 +128,29 @@ impl Writer {
             // Somebody else may have put something there: then it stays.
             let _ = fs::remove_dir(self.tree.place(path)?);
         }
+        self.tree.settle(&taken.paths)?;
+        for setting in journal.settings.iter().rev() {
+            taken.changes.extend(self.take_back_setting(&journal.target, setting)?);
+        }
         journal.store(&directory, end)?;
         Ok(taken)
     }
 
+    /// A value that is no longer there needs no taking back; nor does one
+    /// somebody else has changed (an undo has refused before it comes here).
+    fn take_back_setting(&self, target: &str, setting: &Setting) -> Result<Option<Change>> {
+        let Setting { name, before, after } = setting;
+        let now = self.tree.live(name, |live| live.read(name))?;
+        if now != *after || now == *before {
+            return Ok(None);
+        }
+        self.set(name, before.as_deref())?;
+        Ok(Some(compare::setting(target, name, now.as_deref(), before.as_deref())))
+    }
+
     /// Removes the temporary files a killed run left beside a file.
     fn sweep(&self, entry: &Entry, pid: u32) -> Result<()> {
-        let place = self.tree.place(&entry.path)?;
+        let place = entry.place(&self.tree)?;
         let (Some(directory), Some(name)) = (place.parent(), place.file_name()) else { return Ok(()) };
         let prefix = format!(".{}.{pid}-", name.to_string_lossy());
         for found in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -142,6 +164,6 @@ impl Writer {
     }
 
     fn now(&self, entry: &Entry) -> Result<Option<Snapshot>> {
-        Snapshot::of(&self.tree.place(&entry.path)?)
+        Snapshot::of(&entry.place(&self.tree)?)
     }
 }

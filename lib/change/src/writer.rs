@@ -1,7 +1,9 @@
 //! Carrying a plan out.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -81,7 +83,7 @@ impl Writer {
         written.map(|()| id)
     }
 
-    /// Writes the files of a plan that was journalled under `id`.
+    /// Writes the files and settings of a plan that was journalled under `id`.
     ///
     /// # Errors
     /// [`Error::ChangedSince`] if a file is not what it was when planned, or
@@ -113,7 +115,22 @@ impl Writer {
             }
             put(&item.place, item.after.as_ref())?;
         }
+        let paths: Vec<PathBuf> = plan.items.iter().map(|item| item.path.clone()).collect();
+        self.tree.settle(&paths)?;
+        for setting in &plan.settings {
+            self.set(&setting.name, setting.after.as_deref())?;
+        }
         Ok(())
+    }
+
+    /// Gives a setting its value, unless it has it: one may follow from another.
+    pub(crate) fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        self.tree.live(name, |live| {
+            if live.read(name)?.as_deref() == value {
+                return Ok(());
+            }
+            live.write(name, value)
+        })
     }
 
     /// Keeps a change for good: only `undo` takes it back.
@@ -204,6 +221,9 @@ impl Tree {
 
 pub(crate) fn put(place: &Path, state: Option<&Snapshot>) -> Result<()> {
     match state {
+        Some(state) if state.link => {
+            files::replace_link(place, Path::new(OsStr::from_bytes(&state.content)))?;
+        }
         Some(state) => files::replace(place, &state.content, &state.attributes())?,
         None => files::remove(place)?,
     }

@@ -14,6 +14,16 @@ pub fn plan(tree: &Tree, wanted: &[Wanted], out: &mut Out) -> Result {
     Ok(Answer::from(plan.is_empty()))
 }
 
+/// Takes back what a killed run left unfinished, before the files are looked
+/// at: whoever edits files rather than renders them would take a half-made
+/// change for what somebody wanted.
+///
+/// # Errors
+/// Fails if somebody else is at it, or a file cannot be written.
+pub fn recover(tree: &Tree, out: &mut Out) -> Result<()> {
+    if tree.has_journals().doing("comparing")? { take_back(&mut open(tree)?, out) } else { Ok(()) }
+}
+
 /// Makes the files so, and prints each change made. What a killed run left
 /// unfinished is taken back first. Where nothing has to change, nothing is
 /// written.
@@ -26,7 +36,7 @@ pub fn apply(tree: &Tree, wanted: &[Wanted], keep: usize, out: &mut Out) -> Resu
         return Ok(Answer::Yes);
     }
     let mut writer = open(tree)?;
-    recover(&mut writer, out)?;
+    take_back(&mut writer, out)?;
     let plan = tree.plan(wanted).doing("comparing")?;
     writer.apply(&plan, keep).doing("writing")?;
     plan.changes().try_for_each(|change| out.emit(change))?;
@@ -42,7 +52,7 @@ pub fn apply(tree: &Tree, wanted: &[Wanted], keep: usize, out: &mut Out) -> Resu
 /// cannot be written.
 pub fn undo(tree: &Tree, id: Option<u64>, out: &mut Out) -> Result {
     let mut writer = open(tree)?;
-    recover(&mut writer, out)?;
+    take_back(&mut writer, out)?;
     match writer.undo(id) {
         Err(refusal @ Refusal::ChangedSince(_)) => {
             crate::warn(format!("undoing: {refusal}"));
@@ -60,7 +70,7 @@ fn open(tree: &Tree) -> Result<Writer> {
     tree.open().doing("taking the lock")
 }
 
-fn recover(writer: &mut Writer, out: &mut Out) -> Result<()> {
+fn take_back(writer: &mut Writer, out: &mut Out) -> Result<()> {
     for taken in writer.recover().doing("taking back an unfinished change")? {
         crate::warn(format!("change {} was left unfinished: taken back", taken.id));
         tell(Some(&taken), out)?;

@@ -1,4 +1,4 @@
-//! Reads the configurations of haproxy and keepalived without losing a byte.
+//! Reads the configurations of haproxy, keepalived and the machine itself without losing a byte.
 //!
 //! One module a format. Each parses a text into a tree that knows line
 //! numbers and unquoted words, and keeps the gaps, comments and line ends
@@ -19,8 +19,11 @@
 //! is for the daemon to say.
 
 mod error;
+pub mod fstab;
 pub mod haproxy;
 pub mod keepalived;
+pub mod nftables;
 pub mod os_release;
+pub mod sysctl;
 
 pub use error::{Error, Problem};

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -63,6 +63,22 @@ pub fn replace_with(path: &Path, content: &[u8], attributes: &Attributes, lasts:
             Durability::PowerCut => sync_directory(path),
             Durability::Kill => Ok(()),
         });
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Makes `path` a symbolic link to `target`, replacing what is there; it survives a power cut.
+///
+/// # Errors
+/// Fails if the system refuses at any step; what was there is then untouched.
+pub fn replace_link(path: &Path, target: &Path) -> Result<()> {
+    let temporary = beside(path);
+    let written = symlink(target, &temporary)
+        .at(&temporary)
+        .and_then(|()| fs::rename(&temporary, path).at(path))
+        .and_then(|()| sync_directory(path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -130,6 +146,18 @@ mod tests {
         replace(&path, b"two", &Attributes::mode(0o640)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(Attributes::of(&path).unwrap().mode, 0o640);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_file_becomes_a_link_and_a_file_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        replace(&path, b"one", &Attributes::mode(0o600)).unwrap();
+        replace_link(&path, Path::new("/dev/null")).unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/dev/null"));
+        replace(&path, b"two", &Attributes::mode(0o600)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two", "the link is replaced, not what it leads to");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
     }
 

@@ -17,9 +17,9 @@ mod atomic;
 mod lock;
 mod root;
 
-pub use atomic::{Attributes, Durability, remove, replace, replace_with, sync_directory};
+pub use atomic::{Attributes, Durability, remove, replace, replace_link, replace_with, sync_directory};
 pub use lock::Lock;
-pub use root::within;
+pub use root::{within, within_unfollowed};
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -42,6 +42,17 @@ pub fn within(root: &Path, path: &Path) -> Result<PathBuf> {
     Ok(root.join(inside))
 }
 
+/// The same, but a link at the very end is not followed: the place of the link itself.
+///
+/// # Errors
+/// As [`within`]; [`Error::Escapes`] if the path names no file.
+pub fn within_unfollowed(root: &Path, path: &Path) -> Result<PathBuf> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::Escapes { path: path.to_owned(), root: root.to_owned() });
+    };
+    Ok(within(root, parent)?.join(name))
+}
+
 /// The names of a path, the last one first; `.` and `/` left out.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let names = path.components().filter_map(|part| match part {
@@ -70,6 +81,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         symlink("../../../..", root.path().join("up")).unwrap();
         assert_eq!(within(root.path(), Path::new("up/../../etc")).unwrap(), root.path().join("etc"));
+    }
+
+    #[test]
+    fn a_link_at_the_end_has_a_place_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("usr/etc")).unwrap();
+        symlink("/usr/etc", root.path().join("etc")).unwrap();
+        symlink("/dev/null", root.path().join("usr/etc/x")).unwrap();
+        assert_eq!(
+            within_unfollowed(root.path(), Path::new("/etc/x")).unwrap(),
+            root.path().join("usr/etc/x")
+        );
     }
 
     #[test]

