@@ -7,10 +7,11 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
-    ("rustls", &["probe", "http"]),
+    ("rustls", &["probe", "http", "x509"]),
+    ("x509-parser", &["x509"]),
     ("saphyr-parser", &["document"]),
     ("kube", &["kube"]),
 ];

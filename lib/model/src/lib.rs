@@ -26,6 +26,7 @@ mod network;
 mod prediction;
 #[cfg(feature = "schema")]
 mod schema;
+mod ssh;
 mod step;
 mod vrrp;
 
@@ -44,6 +45,7 @@ pub use network::NetworkSize;
 pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
+pub use ssh::{SshError, SshResult};
 pub use step::Step;
 pub use vrrp::{
     CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,

@@ -25,6 +25,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Metric>("metric"),
         entry::<crate::NetworkSize>("network-size"),
         entry::<crate::Prediction>("prediction"),
+        entry::<crate::SshResult>("ssh-result"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),
         entry::<crate::VipCheck>("vip-check"),

@@ -2,7 +2,7 @@
 //!
 //! [`run`] starts a program in a process group of its own, feeds it, keeps at
 //! most so many bytes of what it prints, and ends the whole group when its
-//! time is up. [`Stop`] tells a loop that somebody asked it to end.
+//! time is up. [`Many`] does the same with many at once, in one thread. [`Stop`] tells a loop that somebody asked it to end.
 //!
 //! ```
 //! use std::process::Command;
@@ -12,8 +12,10 @@
 //! assert_eq!(done.end, process::End::Code(0));
 //! ```
 
+mod many;
 mod run;
 mod stop;
 
+pub use many::{Job, Kept, Many, Outcome, Sink};
 pub use run::{End, Error, Finished, Limits, run};
 pub use stop::Stop;

@@ -124,7 +124,7 @@ fn wait(child: &mut Child, started: Instant, timeout: Duration) -> io::Result<En
     }
 }
 
-fn ended(status: ExitStatus) -> End {
+pub(crate) fn ended(status: ExitStatus) -> End {
     match status.code() {
         Some(code) => End::Code(code),
         None => End::Signal(status.signal().unwrap_or_default()),
