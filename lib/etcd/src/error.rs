@@ -89,7 +89,7 @@ impl Error {
         if causes(error).any(<dyn StdError>::is::<tonic::codegen::http::uri::InvalidUri>) {
             return Self::Invalid(text);
         }
-        if causes(error).any(is_tls) {
+        if is_tls(&text) {
             return Self::Tls(text);
         }
         let system = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last();
@@ -101,13 +101,11 @@ impl Error {
     }
 }
 
-/// Those of rustls and of its check of a certificate, whose crate only the
-/// HTTP library sees, by the name they start with.
-fn is_tls(error: &(dyn StdError + 'static)) -> bool {
-    let text = format!("{error:?}");
-    ["InvalidCertificate", "AlertReceived", "InvalidMessage", "PeerIncompatible", "NoCertificatesPresented"]
+/// By its words: on its way through HTTP/2 an error of rustls becomes a text.
+fn is_tls(text: &str) -> bool {
+    ["received fatal alert", "invalid peer certificate", "peer is incompatible", "received corrupt message"]
         .iter()
-        .any(|name| text.starts_with(name))
+        .any(|words| text.starts_with(words))
 }
 
 /// An error and its causes. The system's errors hide what they carry from
@@ -152,5 +150,7 @@ mod tests {
     fn the_system_says_what_happened_however_deep_it_is_wrapped() {
         let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert!(matches!(Error::of_transport(&refused), Error::Refused));
+        let alert = io::Error::new(io::ErrorKind::InvalidData, "received fatal alert: BadCertificate");
+        assert_eq!(Error::of_transport(&io::Error::other(alert)).kind(), Kind::Invalid);
     }
 }

@@ -38,8 +38,8 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: Status,
-    /// The membership as it knows it.
-    pub(crate) members: Members,
+    /// The membership as it knows it; `None` of a learner, which is not asked for it.
+    pub(crate) members: Option<Members>,
     /// Its alarms, and those of others; `None` if it did not say.
     pub(crate) alarms: Option<Vec<Alarm>>,
     /// How long agreeing with a majority took, or why it did not.
@@ -51,7 +51,7 @@ pub(crate) struct Answer {
 /// An endpoint, and what came of asking it.
 struct Asked {
     client: Client,
-    said: etcd::Result<(Status, Members)>,
+    said: etcd::Result<(Status, Option<Members>)>,
 }
 
 impl Survey {
@@ -100,7 +100,12 @@ impl Survey {
 }
 
 fn ask(clients: Vec<Client>, deadline: Instant) -> Vec<Asked> {
-    let said = |client: &Client| Ok((client.status(deadline)?, client.members(deadline)?));
+    // A learner refuses to tell the membership.
+    let said = |client: &Client| {
+        let status = client.status(deadline)?;
+        let members = (!status.learner).then(|| client.members(deadline)).transpose()?;
+        Ok((status, members))
+    };
     thread::scope(|scope| {
         let running: Vec<_> = clients
             .into_iter()
@@ -113,7 +118,8 @@ fn ask(clients: Vec<Client>, deadline: Instant) -> Vec<Asked> {
 /// The membership of whoever has applied most: the others are behind.
 fn best(asked: &[Asked]) -> Option<Members> {
     let said = asked.iter().filter_map(|asked| asked.said.as_ref().ok());
-    said.max_by_key(|(status, _)| status.raft_index).map(|(_, members)| members.clone())
+    let told = said.filter_map(|(status, members)| Some((status, members.as_ref()?)));
+    told.max_by_key(|(status, _)| status.raft_index).map(|(_, members)| members.clone())
 }
 
 /// Where members can be asked that have not been heard of.

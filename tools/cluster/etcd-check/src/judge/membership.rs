@@ -27,7 +27,10 @@ fn views(survey: &Survey) -> Option<Finding> {
     let cluster = survey.members.as_ref()?.cluster;
     let differ: Vec<_> = survey
         .answers()
-        .filter(|(_, answer)| answer.status.cluster == cluster && of(&answer.members.list) != right)
+        .filter(|(_, answer)| {
+            answer.status.cluster == cluster
+                && answer.members.as_ref().is_some_and(|members| of(&members.list) != right)
+        })
         .map(|(seen, _)| name(seen))
         .collect();
     (!differ.is_empty()).then(|| {
@@ -94,9 +97,13 @@ fn stale(survey: &Survey, hosts: &[Host]) -> Vec<Finding> {
 /// Etcd hosts of the platform without a member.
 fn missing(survey: &Survey, hosts: &[Host]) -> Vec<Finding> {
     let members = || survey.seen.iter().filter_map(|seen| seen.member.as_ref());
+    // One of its name at another address is told as that.
     let has = |host: &&Host| {
-        members()
-            .any(|member| member.peer_hosts().any(|peer| host_at(std::iter::once(*host), peer).is_some()))
+        members().any(|member| {
+            let mut peers = member.peer_hosts();
+            member.name.as_ref() == Some(&host.name)
+                || peers.any(|peer| host_at(std::iter::once(*host), peer).is_some())
+        })
     };
     let without = hosts.iter().filter(|host| !has(host));
     without
