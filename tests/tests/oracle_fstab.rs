@@ -30,7 +30,7 @@ fn as_many_swap_entries_are_found_as_systemd_would_make() {
         let text = lines.concat();
         if cut { text.trim_end_matches(['\r', '\n']).to_owned() } else { text }
     });
-    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&whole, |text| {
         let machine = Machine::new(text.as_bytes());
         prop_assert_eq!(machine.found(), counted(&generator, &machine.fstab()), "in {:?}", text);
