@@ -12,7 +12,7 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
-    ("saphyr-parser", &["document"]),
+    ("saphyr-parser", &["document", "yaml-splice"]),
     ("kube", &["kube"]),
 ];
 
