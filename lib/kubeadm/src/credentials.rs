@@ -72,25 +72,52 @@ impl Credentials {
         })
     }
 
+    /// What of them may be shown, with what is left of them at `now`.
+    pub fn record(&self, path: Option<&Path>, now: SystemTime) -> model::Credentials {
+        let left = |time: SystemTime| match time.duration_since(now) {
+            Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            Err(over) => -i64::try_from(over.duration().as_secs()).unwrap_or(i64::MAX),
+        };
+        model::Credentials {
+            endpoint: self.endpoint.clone(),
+            ca_cert_hash: self.ca_cert_hash.clone(),
+            token_id: self.token.as_ref().map(|token| token.id().to_owned()),
+            token_expires: self.token_expires.map(rfc3339),
+            token_remaining_seconds: self.token_expires.map(left),
+            certificate_key: self.certificate_key.is_some(),
+            certificate_key_expires: self.certificate_key_expires.map(rfc3339),
+            certificate_key_remaining_seconds: self.certificate_key_expires.map(left),
+            path: path.map(|path| path.display().to_string()),
+        }
+    }
+
+    /// The secrets in them, for whoever must not repeat them.
+    pub fn secrets(&self) -> Vec<String> {
+        let token = self.token.iter().map(|token| token.secret().to_owned());
+        token.chain(self.certificate_key.iter().map(|key| key.reveal().to_owned())).collect()
+    }
+
     /// Writes them to a file only its owner can read.
     ///
     /// # Errors
     /// Fails if it cannot be written.
     pub fn store(&self, path: &Path) -> Result<()> {
-        let time =
-            |time: Option<SystemTime>| time.map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let kept = Kept {
             endpoint: self.endpoint.clone(),
             ca_cert_hash: self.ca_cert_hash.clone(),
             token: self.token.as_ref().map(Token::reveal),
-            token_expires: time(self.token_expires),
+            token_expires: self.token_expires.map(rfc3339),
             certificate_key: self.certificate_key.as_ref().map(|key| key.reveal().to_owned()),
-            certificate_key_expires: time(self.certificate_key_expires),
+            certificate_key_expires: self.certificate_key_expires.map(rfc3339),
         };
         let mut text = serde_json::to_vec_pretty(&kept).map_err(|error| Error::Value(error.to_string()))?;
         text.push(b'\n');
         Ok(files::replace(path, &text, &Attributes::mode(0o600))?)
     }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 /// Whether a text is the pin of a certificate authority.

@@ -160,7 +160,10 @@ fn cluster(platform: &Platform, what: &Init) -> Result<Value> {
 }
 
 /// The address the whole cluster knows the API by: it cannot be changed later.
-pub(crate) fn endpoint(platform: &Platform, what: &Init) -> Result<String> {
+///
+/// # Errors
+/// Fails if several control planes have none in common.
+pub fn endpoint(platform: &Platform, what: &Init) -> Result<String> {
     let vip = platform.vip(document::family(platform)).map(|vip| vip.to_string());
     let only = platform.control_planes().next().filter(|_| platform.control_planes().count() == 1);
     let only = only.map(|host| address(platform, host)).transpose()?.map(|address| address.to_string());

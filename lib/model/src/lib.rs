@@ -14,6 +14,7 @@
 mod balancer;
 mod change;
 mod check;
+mod credentials;
 mod difference;
 mod drill;
 mod etcd;
@@ -33,6 +34,7 @@ mod vrrp;
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use change::{Action, Change};
 pub use check::{Check, CheckedVip, VipCheck};
+pub use credentials::Credentials;
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use etcd::{EtcdBackup, EtcdMember};

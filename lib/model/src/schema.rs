@@ -10,6 +10,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::Change>("change"),
+        entry::<crate::Credentials>("credentials"),
         entry::<crate::Difference>("difference"),
         entry::<crate::Drill>("drill"),
         entry::<crate::DrillPlan>("drill-plan"),
