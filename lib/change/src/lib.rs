@@ -40,6 +40,9 @@
 //! which its [`Live`] reads and writes. They are written after the files,
 //! journalled with them, and taken back with them.
 //!
+//! Who judges a machine before it changes it collects both in a [`Report`]:
+//! what was found, and what is wanted so that it goes away.
+//!
 //! Content, mode and owner come back; time stamps, links to the file and
 //! extended attributes do not: a file is replaced, not rewritten.
 
@@ -47,6 +50,7 @@ mod compare;
 mod journal;
 mod live;
 mod plan;
+mod report;
 mod undo;
 mod wanted;
 mod writer;
@@ -54,6 +58,7 @@ mod writer;
 pub use journal::State;
 pub use live::{Live, Refused};
 pub use plan::{Plan, Tree};
+pub use report::{Judged, Report};
 pub use undo::Taken;
 pub use wanted::Wanted;
 pub use writer::Writer;

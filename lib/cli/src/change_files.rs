@@ -1,8 +1,30 @@
-//! plan, apply and undo of files, as every command says them.
+//! check, plan, apply and undo of files, as every command says them.
 
-use change::{Error as Refusal, Taken, Tree, Wanted, Writer};
+use change::{Error as Refusal, Report, Taken, Tree, Wanted, Writer};
 
 use crate::{Answer, Context, Out, Result, Steps};
+
+/// Prints every finding: no if one fails or cannot be told.
+///
+/// # Errors
+/// Fails if standard output does.
+pub fn check(report: &Report, out: &mut Out) -> Result {
+    report.findings.iter().try_for_each(|judged| out.emit(&judged.finding))?;
+    Ok(Answer::from(!report.is_bad()))
+}
+
+/// What fails and no change mends is not passed over in silence by who plans
+/// or makes changes.
+pub fn warn_of_the_rest(report: &Report) {
+    for finding in report.left() {
+        let about = finding.current.as_ref().map(|current| format!(" ({current})")).unwrap_or_default();
+        let message = format!("{}: {}{about}", finding.check, finding.why);
+        match &finding.fix {
+            Some(fix) => crate::warn_hint(message, fix),
+            None => crate::warn(message),
+        }
+    }
+}
 
 /// Prints what would change: status 1 if anything would.
 ///

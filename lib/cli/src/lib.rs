@@ -48,7 +48,7 @@ mod table;
 pub use answer::Answer;
 pub use args::{Format, HostPort};
 #[cfg(feature = "change")]
-pub use change_files::{apply, plan, recover, undo};
+pub use change_files::{apply, check, plan, recover, undo, warn_of_the_rest};
 pub use entry::{Tool, main};
 pub use error::{Context, Error, Result};
 pub use humantime::{Duration, format_rfc3339_millis as rfc3339};

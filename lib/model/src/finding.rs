@@ -34,6 +34,45 @@ pub struct Finding {
     pub reference: Option<String>,
 }
 
+/// Fills in what a finding is about, one after the other.
+impl Finding {
+    /// The file concerned.
+    pub fn file(&mut self, path: impl Into<String>) -> &mut Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// The line in it.
+    pub fn line(&mut self, line: u32) -> &mut Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// What is there.
+    pub fn current(&mut self, current: impl Into<String>) -> &mut Self {
+        self.current = Some(current.into());
+        self
+    }
+
+    /// What ought to be there.
+    pub fn want(&mut self, want: impl Into<String>) -> &mut Self {
+        self.want = Some(want.into());
+        self
+    }
+
+    /// What to do about it.
+    pub fn fix(&mut self, fix: impl Into<String>) -> &mut Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// Where the rule comes from.
+    pub fn reference(&mut self, reference: impl Into<String>) -> &mut Self {
+        self.reference = Some(reference.into());
+        self
+    }
+}
+
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

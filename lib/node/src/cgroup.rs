@@ -3,8 +3,8 @@
 use conf::os_release::Family;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
-use crate::finding::{About, Report};
 use crate::{Machine, Want};
+use change::Report;
 
 const MOUNT: &str = "/sys/fs/cgroup";
 const REFERENCE: &str = "https://kubernetes.io/docs/concepts/architecture/cgroups/";

@@ -5,8 +5,8 @@
 use change::Wanted;
 
 use crate::Machine;
-use crate::finding::{About, Report};
 use crate::machine::UNITS;
+use change::Report;
 
 /// Services that keep the clock; the same daemon goes by several names.
 const SERVICES: [&str; 8] = [

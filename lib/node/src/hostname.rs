@@ -2,8 +2,8 @@
 
 use change::Wanted;
 
-use crate::finding::{About, Report};
 use crate::{Machine, Result, Want};
+use change::Report;
 
 const FILE: &str = "/etc/hostname";
 const MACHINE_ID: &str = "/etc/machine-id";

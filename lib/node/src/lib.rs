@@ -24,7 +24,6 @@
 
 mod cgroup;
 mod clock;
-mod finding;
 mod firewall;
 mod hostname;
 mod kernel;
@@ -35,16 +34,16 @@ mod security;
 mod swap;
 mod sysctl;
 
-pub use finding::{Judged, Report};
 pub use kernel::Kernel;
 pub use machine::Machine;
 pub use packages::{Upgrade, missing_commands, missing_packages};
 
+use change::Report;
 use model::{Fault, Kind};
 use platform::{Host, Platform, Role};
 
 /// Who finds, in records.
-pub(crate) const TOOL: &str = "node-prep";
+pub const TOOL: &str = "node-prep";
 
 /// One concern of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,9 +96,7 @@ impl Want<'_> {
 
     /// The Kubernetes version of this host, as (major, minor).
     pub(crate) fn kubernetes(&self) -> (u32, u32) {
-        let version = self.host.kubernetes.as_ref().unwrap_or(&self.platform.cluster.kubernetes);
-        let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+        self.platform.kubernetes_of(self.host)
     }
 }
 
@@ -131,7 +128,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// Fails if a file cannot be read, or a program that has to be asked has no answer.
 pub fn look(area: Area, machine: &Machine, want: &Want) -> Result<Report> {
-    let mut report = Report::new(want);
+    let mut report = Report::new(TOOL, &want.host.name);
     match area {
         Area::Swap => swap::look(machine, want, &mut report),
         Area::Modules => modules::look(machine, want, &mut report),

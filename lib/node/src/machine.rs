@@ -63,7 +63,7 @@ impl Machine {
     }
 
     /// What os-release says.
-    pub(crate) fn os(&self) -> Result<OsRelease> {
+    pub fn os(&self) -> Result<OsRelease> {
         let text = match self.text("/etc/os-release")? {
             Some(text) => text,
             None => self.text("/usr/lib/os-release")?.unwrap_or_default(),
@@ -72,12 +72,12 @@ impl Machine {
     }
 
     /// Where a path of it really is; `None` if its links go round in circles.
-    pub(crate) fn place(&self, path: &str) -> Option<PathBuf> {
+    pub fn place(&self, path: &str) -> Option<PathBuf> {
         files::within(&self.root, Path::new(path)).ok()
     }
 
     /// A file's content; `None` if there is none, or what is there is no file.
-    pub(crate) fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>> {
+    pub fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>> {
         let place = files::within(&self.root, Path::new(path))?;
         match fs::metadata(&place) {
             Ok(found) if found.is_file() => Ok(Some(files::read(&place, FILE_BYTES)?)),
@@ -88,23 +88,23 @@ impl Machine {
     }
 
     /// A file's content as text; what is no UTF-8 in it becomes a mark.
-    pub(crate) fn text(&self, path: &str) -> Result<Option<String>> {
+    pub fn text(&self, path: &str) -> Result<Option<String>> {
         Ok(self.bytes(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Whether something is there, links followed.
-    pub(crate) fn exists(&self, path: &str) -> bool {
+    pub fn exists(&self, path: &str) -> bool {
         self.place(path).is_some_and(|place| place.exists())
     }
 
     /// Where a symbolic link leads; `None` if there is none.
-    pub(crate) fn link(&self, path: &str) -> Option<PathBuf> {
+    pub fn link(&self, path: &str) -> Option<PathBuf> {
         let place = files::within_unfollowed(&self.root, Path::new(path)).ok()?;
         fs::read_link(place).ok()
     }
 
     /// The names in a directory, sorted; none if there is no such directory.
-    pub(crate) fn list(&self, directory: &str) -> Vec<String> {
+    pub fn list(&self, directory: &str) -> Vec<String> {
         let found = self.place(directory).and_then(|place| fs::read_dir(place).ok());
         let names = found.into_iter().flatten().flatten().map(|entry| entry.file_name());
         let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
@@ -113,7 +113,7 @@ impl Machine {
     }
 
     /// The names in a directory that end in `.ENDING`, sorted.
-    pub(crate) fn files(&self, directory: &str, ending: &str) -> Vec<String> {
+    pub fn files(&self, directory: &str, ending: &str) -> Vec<String> {
         let mut names = self.list(directory);
         names.retain(|name| Path::new(name).extension().is_some_and(|found| found == ending));
         names
@@ -136,7 +136,7 @@ impl Machine {
     }
 
     /// A file with another content and the mode it has (or 0644).
-    pub(crate) fn edited(&self, path: &str, content: impl Into<Vec<u8>>) -> Wanted {
+    pub fn edited(&self, path: &str, content: impl Into<Vec<u8>>) -> Wanted {
         let mode = self.place(path).and_then(|place| Attributes::of(&place).ok());
         Wanted::file(path, content, mode.map_or(0o644, |attributes| attributes.mode))
     }

@@ -7,8 +7,8 @@
 use change::Wanted;
 use platform::Encap;
 
-use crate::finding::{About, Report};
 use crate::{Machine, Result, Want};
+use change::Report;
 
 const FILE: &str = "/etc/modules-load.d/bareplane-node.conf";
 

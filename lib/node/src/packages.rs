@@ -5,8 +5,8 @@
 use conf::os_release::Family;
 use platform::Role;
 
-use crate::finding::{About, Report};
 use crate::{Machine, Result, Want};
+use change::Report;
 
 /// Which upgrades are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

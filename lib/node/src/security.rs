@@ -2,8 +2,8 @@
 
 use change::Wanted;
 
-use crate::finding::{About, Report};
 use crate::{Machine, Result, Want};
+use change::Report;
 
 const CONFIG: &str = "/etc/selinux/config";
 const ENFORCE: &str = "/sys/fs/selinux/enforce";

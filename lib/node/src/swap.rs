@@ -9,9 +9,9 @@ use change::Wanted;
 use conf::fstab::{Entry, Fstab};
 use platform::Swap;
 
-use crate::finding::{About, Report};
 use crate::machine::{UNIT_DIRECTORIES, UNITS, mask};
 use crate::{Machine, Result, Want, cgroup};
+use change::Report;
 
 /// Goes before a line that is taken out of use.
 const MARK: &str = "#node-prep: no swap on Kubernetes nodes# ";
@@ -224,7 +224,7 @@ fn target(machine: &Machine, report: &mut Report) {
     // A partition of type swap is found by systemd-gpt-auto-generator, with no line anywhere.
     report
         .mends("swap-target", "systemd starts swap units and GPT swap partitions through swap.target")
-        .file(&format!("{UNITS}/{TARGET}"))
+        .file(format!("{UNITS}/{TARGET}"))
         .want("masked")
         .reference("systemd-gpt-auto-generator(8)");
     report.wanted.push(mask(TARGET));

@@ -4,8 +4,8 @@ use change::Wanted;
 use conf::sysctl::{self, Assignment, DIRECTORIES, LAST, Reader};
 use net::Family;
 
-use crate::finding::{About, Report};
 use crate::{Machine, Result, Want, modules};
+use change::Report;
 
 /// After `99-sysctl.conf`, the link to /etc/sysctl.conf of many distributions.
 const NAME: &str = "99-zz-bareplane-node.conf";

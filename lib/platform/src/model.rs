@@ -391,6 +391,13 @@ impl Platform {
         self.hosts.iter().find(|host| host.name == name)
     }
 
+    /// The Kubernetes version of a host, as (major, minor).
+    pub fn kubernetes_of(&self, host: &Host) -> (u32, u32) {
+        let version = host.kubernetes.as_ref().unwrap_or(&self.cluster.kubernetes);
+        let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+    }
+
     /// The port of the API on the balancers and the virtual addresses.
     pub fn balanced_port(&self) -> u16 {
         self.load_balancing.as_ref().and_then(|lb| lb.port).unwrap_or(self.network.api_port)

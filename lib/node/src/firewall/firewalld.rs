@@ -4,8 +4,8 @@ use change::Wanted;
 use net::{Cidr, Family};
 
 use super::ports::{Proto, Rule};
-use crate::finding::Report;
 use crate::{Machine, Result, Want};
+use change::Report;
 
 const CONF: &str = "/etc/firewalld/firewalld.conf";
 const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<zone>\n</zone>\n";

@@ -12,9 +12,9 @@ mod ufw;
 
 use change::Wanted;
 
-use crate::finding::{About, Report};
 use crate::machine::mask;
 use crate::{Machine, Result, Want};
+use change::Report;
 
 /// Rules loaded by services that keep them as a dump of iptables.
 const IPTABLES: [&str; 3] =

@@ -9,8 +9,8 @@ use net::{Cidr, Family};
 use process::Limits;
 
 use super::ports::{Proto, Rule};
-use crate::finding::{About, Report};
 use crate::{Error, Machine, Result};
+use change::Report;
 
 /// What nftables.service loads: Debian's, RHEL's.
 const MAIN: [&str; 2] = ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf"];

@@ -7,8 +7,8 @@ use change::Wanted;
 use net::{Cidr, Family};
 
 use super::ports::Rule;
-use crate::finding::Report;
 use crate::{Machine, Result};
+use change::Report;
 
 const CONF: &str = "/etc/ufw/ufw.conf";
 const BEGIN: &str = "# node-prep: what Kubernetes needs to come in\n";

@@ -86,11 +86,10 @@ mod upgrade;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use change::{Tree, Wanted};
+use change::{Report, Tree};
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use cli::{Answer, Context, Input, Out, Place};
-use model::{Finding, Status};
-use node::{Area, Judged, Kernel, Machine, Options, Want};
+use node::{Area, Kernel, Machine, Options, Want};
 
 /// Prepare a machine for Kubernetes
 #[derive(Parser)]
@@ -186,34 +185,23 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     match &args.verb {
-        Verb::Check(job) => check(&job.look(None)?, out),
+        Verb::Check(job) => cli::check(&job.look(None)?.report, out),
         Verb::Plan(job) => {
             upgrade::refuse(job)?;
             let looked = job.look(None)?;
-            looked.warn_of_the_rest();
-            let files = cli::plan(&looked.tree, &looked.wanted, out)?;
+            cli::warn_of_the_rest(&looked.report);
+            let files = cli::plan(&looked.tree, &looked.report.wanted, out)?;
             Ok(both(files, upgrade::plan(job, &looked, out)?))
         }
         Verb::Apply { job, keep } => {
             upgrade::refuse(job)?;
             let looked = job.look(Some(out))?;
-            looked.warn_of_the_rest();
-            let files = cli::apply(&looked.tree, &looked.wanted, *keep, out)?;
+            cli::warn_of_the_rest(&looked.report);
+            let files = cli::apply(&looked.tree, &looked.report.wanted, *keep, out)?;
             Ok(both(files, upgrade::apply(job, &looked, out)?))
         }
         Verb::Undo { place, id } => cli::undo(&tree(place, &place.host()?)?, *id, out),
     }
-}
-
-/// Prints every finding: no if one fails or cannot be told.
-fn check(looked: &Looked, out: &mut Out) -> cli::Result {
-    let findings = || looked.findings.iter().map(|judged| &judged.finding);
-    findings().try_for_each(|finding| out.emit(finding))?;
-    Ok(Answer::from(!findings().any(is_bad)))
-}
-
-fn is_bad(finding: &Finding) -> bool {
-    matches!(finding.status, Status::Fail | Status::Unknown)
 }
 
 fn both(one: Answer, other: Answer) -> Answer {
@@ -224,8 +212,7 @@ fn both(one: Answer, other: Answer) -> Answer {
 struct Looked {
     tree: Tree,
     host: String,
-    findings: Vec<Judged>,
-    wanted: Vec<Wanted>,
+    report: Report,
     packages: Vec<&'static str>,
 }
 
@@ -247,14 +234,11 @@ impl Job {
         let mut looked = Looked {
             tree,
             host: host.name.clone(),
-            findings: Vec::new(),
-            wanted: Vec::new(),
+            report: Report::new(node::TOOL, &host.name),
             packages: Vec::new(),
         };
         for area in self.areas() {
-            let report = node::look(area, &machine, &want).doing("looking at the machine")?;
-            looked.findings.extend(report.findings);
-            looked.wanted.extend(report.wanted);
+            looked.report.add(node::look(area, &machine, &want).doing("looking at the machine")?);
         }
         if self.is_about_packages() {
             looked.packages = node::missing_packages(&machine, &want).doing("looking at the machine")?;
@@ -282,23 +266,6 @@ impl Job {
 
     fn is_about_packages(&self) -> bool {
         self.only.contains(&Part::Packages)
-    }
-}
-
-impl Looked {
-    /// What no change mends is not passed over in silence.
-    fn warn_of_the_rest(&self) {
-        for Judged { finding, .. } in self.findings.iter().filter(|judged| !judged.mended) {
-            if finding.status == Status::Fail {
-                let about =
-                    finding.current.as_ref().map(|current| format!(" ({current})")).unwrap_or_default();
-                let message = format!("{}: {}{about}", finding.check, finding.why);
-                match &finding.fix {
-                    Some(fix) => cli::warn_hint(message, fix),
-                    None => cli::warn(message),
-                }
-            }
-        }
     }
 }
 
