@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use cli::{Answer, Context, Out, Steps};
-use kubeadm::{Failure, Judge, Stage, Verb, cluster_info};
+use kubeadm::{Credentials, Failure, Judge, Stage, Verb, cluster_info};
 use model::Status;
 
 use crate::options::Looked;
@@ -34,7 +34,13 @@ pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
     if status == Status::Fail {
         found.fix = Some("`kubeadm reset` takes it away, if nobody needs it".into());
     }
-    credentials(looked, &mut judge);
+    if let Some(known) = looked.known() {
+        credentials(known, looked.control_plane, &mut judge);
+    } else {
+        let why = "without credentials nobody can say whether they hold";
+        let found = judge.add("token", Status::Unknown, why);
+        found.fix = Some("`kubeadm-join renew` on a control plane, then --credentials".into());
+    }
     if !looked.live {
         judge.add(
             "machine",
@@ -46,15 +52,16 @@ pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
     judge.address();
     judge.versions(&looked.kubeadm);
     judge.runtime(&looked.socket);
-    judge.endpoint(&looked.credentials.endpoint, ANSWER);
-    cluster(looked, &mut judge);
+    if let Some(known) = looked.known() {
+        judge.endpoint(&known.endpoint, ANSWER);
+        cluster(known, &mut judge);
+    }
     judge
 }
 
 /// Whether the token and the key still hold, as far as their times are known.
-fn credentials(looked: &Looked, judge: &mut Judge) {
-    let known = &looked.credentials;
-    let key = known.certificate_key_expires.filter(|_| looked.control_plane);
+fn credentials(known: &Credentials, control_plane: bool, judge: &mut Judge) {
+    let key = known.certificate_key_expires.filter(|_| control_plane);
     for (check, what, expires) in
         [("token", "the token", known.token_expires), ("certificate-key", "the certificate key", key)]
     {
@@ -76,8 +83,7 @@ fn credentials(looked: &Looked, judge: &mut Judge) {
 }
 
 /// Whether the cluster is the one the credentials are for.
-fn cluster(looked: &Looked, judge: &mut Judge) {
-    let known = &looked.credentials;
+fn cluster(known: &Credentials, judge: &mut Judge) {
     let Some(token) = &known.token else { return };
     let verdict = cluster_info::fetch(&known.endpoint, Instant::now() + ANSWER)
         .map(|info| cluster_info::judge(&info, token, Some(&known.ca_cert_hash)));
@@ -117,11 +123,11 @@ pub(crate) fn warn(judge: &Judge) {
 }
 
 pub(crate) fn apply(looked: &Looked, timeout: Duration, force: bool, out: &mut Out) -> cli::Result {
-    let change = looked.change(&looked.document(true)?);
     let stage = looked.site.stage().doing("looking at /etc/kubernetes")?;
     if looked.is_in(stage) {
         return Ok(Answer::Yes);
     }
+    let change = looked.change(Some(&looked.document(true)?));
     // Registering is the last thing a worker does.
     let is_done =
         !looked.control_plane && matches!(stage, Stage::Begun { verb: Verb::Join, registered: true });
