@@ -46,6 +46,11 @@ impl Response {
         retry_after::parse(self.header("retry-after")?, SystemTime::now())
     }
 
+    /// The server's clock, to the second; `None` if it does not say.
+    pub fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.header("date")?).ok()
+    }
+
     /// The answer, if its status is one of success (2xx).
     ///
     /// # Errors
