@@ -12,7 +12,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
-    ("saphyr-parser", &["document"]),
+    ("saphyr-parser", &["document", "yaml-splice"]),
 ];
 
 /// Lists every breach of the house's rules.
