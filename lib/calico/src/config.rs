@@ -14,8 +14,12 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node) -> Vec<Settin
     }
     let canal = root.at(&["data", "net-conf.json"]).is_some();
     let form = if canal { Form::Canal } else { Form::Manifest };
-    let known =
-        [("veth_mtu", Name::Mtu), ("calico_backend", Name::Backend), ("net-conf.json", Name::Network)];
+    let known = [
+        ("veth_mtu", Name::Mtu),
+        ("calico_backend", Name::Backend),
+        ("cni_network_config", Name::Plugin),
+        ("net-conf.json", Name::Network),
+    ];
     let found = known.into_iter().filter_map(|(key, name)| {
         let node = root.at(&["data", key])?;
         let setting = Setting {
@@ -35,7 +39,7 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node) -> Vec<Settin
         let bytes = network(stream, node);
         let value = bytes.clone().map(|bytes| stream.text[bytes].to_owned());
         let line = bytes.as_ref().map_or(node.line, |bytes| stream.line_at(bytes.start));
-        let site = bytes.map_or(Site::Fixed("no \"Network\" is found in it"), Site::Bytes);
+        let site = bytes.map_or(Site::Fixed(node.line, "no \"Network\" is found in it"), Site::Bytes);
         Some(Setting { family: Some(Family::V4), value, line: Some(line), site, ..setting })
     });
     found.collect()

@@ -96,7 +96,7 @@ impl<'s> Env<'s, '_> {
                 let site = Site::Scalar(value);
                 Found { line: Some(value.line), ..whole(value.text().map(str::to_owned), site) }
             }
-            (_, Some(_)) => whole(None, Site::Fixed("its value comes from elsewhere (valueFrom)")),
+            (_, Some(_)) => whole(None, Site::Fixed(item.line, "its value comes from elsewhere (valueFrom)")),
             (Some((_, value)), None) => Found { state: State::Half, ..whole(None, Site::Scalar(value)) },
             (None, None) => {
                 let next = end + 1;
@@ -108,7 +108,7 @@ impl<'s> Env<'s, '_> {
                     None if in_lines(self.stream, item) => {
                         Site::After(end, format!("{}value: ", indent(self.stream, item.range.start)))
                     }
-                    None => Site::Fixed("the variable is written in brackets"),
+                    None => Site::Fixed(item.line, "the variable is written in brackets"),
                 };
                 let end = if matches!(site, Site::Pair(..)) { next } else { end };
                 Found { state: State::Half, end, ..whole(None, site) }
@@ -147,7 +147,7 @@ impl<'s> Env<'s, '_> {
             let dash = self.dash();
             Site::After(after, format!("{dash}- name: {variable}\n{dash}  value: "))
         } else {
-            Site::Fixed("the environment is written in brackets")
+            Site::Fixed(self.list.line, "the environment is written in brackets")
         };
         Found { value: None, state: State::Absent, line: None, end: after, site }
     }

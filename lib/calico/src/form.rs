@@ -41,8 +41,11 @@ pub enum Name {
     Support,
     /// The MTU.
     Mtu,
-    /// Who tells the nodes about routes: bird, vxlan or none.
+    /// Who tells the nodes about routes: bird, vxlan or none; with the
+    /// operator, whether BGP does: Enabled, Disabled.
     Backend,
+    /// What the network plugin is told.
+    Plugin,
 }
 
 /// Whether a setting counts.
@@ -93,8 +96,8 @@ pub(crate) enum Site<'s> {
     Pair(Option<(u32, String)>, (u32, String, String)),
     /// Lines to be added behind a line, up to the value.
     After(u32, String),
-    /// It is not edited.
-    Fixed(&'static str),
+    /// It is not edited: the line, and why.
+    Fixed(u32, &'static str),
 }
 
 /// Every setting of a manifest; those for IPv6 that are not there only if `six`.

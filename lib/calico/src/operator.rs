@@ -23,7 +23,7 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node, six: bool) ->
                     format!("{blanks}calicoNetwork:\n{blanks}  ipPools:\n{blanks}  - cidr: "),
                 )
             }
-            _ => Site::Fixed("there is no spec written in lines"),
+            _ => Site::Fixed(root.line, "there is no spec written in lines"),
         };
         return vec![of.absent(Name::Cidr, Family::V4, "spec.calicoNetwork.ipPools", site)];
     };
@@ -34,9 +34,10 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node, six: bool) ->
         let way = inside.autodetect(family);
         found.extend((family == Family::V4 || six || way.state == State::Active).then_some(way));
     }
-    found.extend(
-        network.get("mtu").map(|mtu| inside.of.there(Name::Mtu, None, "spec.calicoNetwork.mtu", mtu)),
-    );
+    for (key, name) in [("mtu", Name::Mtu), ("bgp", Name::Backend)] {
+        let field = format!("spec.calicoNetwork.{key}");
+        found.extend(network.get(key).map(|node| inside.of.there(name, None, &field, node)));
+    }
     found
 }
 
@@ -89,7 +90,7 @@ impl<'s> Inside<'s, '_> {
         if in_lines(self.stream(), self.network) {
             Site::After(self.key.line, lines(&indent(self.stream(), self.network.range.start)))
         } else {
-            Site::Fixed("calicoNetwork is written in brackets, or empty")
+            Site::Fixed(self.key.line, "calicoNetwork is written in brackets, or empty")
         }
     }
 
@@ -109,7 +110,8 @@ impl<'s> Inside<'s, '_> {
             .flat_map(|(n, pool)| self.pool(family, n, pool))
             .collect();
         for setting in found.iter_mut().filter(|_| several) {
-            setting.site = Site::Fixed("there is more than one pool of this family");
+            let line = setting.line.unwrap_or(self.key.line);
+            setting.site = Site::Fixed(line, "there is more than one pool of this family");
         }
         if found.is_empty() {
             let site = match list {
@@ -120,7 +122,7 @@ impl<'s> Inside<'s, '_> {
                     let dash = &first[..first.len() - first.trim_start().len()];
                     Site::After(end, format!("{dash}- cidr: "))
                 }
-                Some(_) => Site::Fixed("the pools are written in brackets"),
+                Some(list) => Site::Fixed(list.line, "the pools are written in brackets"),
             };
             found.push(self.of.absent(Name::Cidr, family, "spec.calicoNetwork.ipPools", site));
         }
@@ -138,7 +140,12 @@ impl<'s> Inside<'s, '_> {
                     let lines = format!("{}{key}: ", indent(self.stream(), pool.range.start));
                     self.of.absent(name, family, &field, Site::After(behind, lines))
                 }
-                None => self.of.absent(name, family, &field, Site::Fixed("the pool is written in brackets")),
+                None => self.of.absent(
+                    name,
+                    family,
+                    &field,
+                    Site::Fixed(pool.line, "the pool is written in brackets"),
+                ),
             }
         };
         keys.into_iter().map(setting).collect()
@@ -156,7 +163,7 @@ impl<'s> Inside<'s, '_> {
             Some(map) => {
                 let site = match map.entries() {
                     [(way, value)] => Site::Bytes(way.range.start..value.range.end.max(way.range.end)),
-                    _ => Site::Fixed("one key is wanted in it"),
+                    _ => Site::Fixed(map.line, "one key is wanted in it"),
                 };
                 let there = self.of.there(Name::Autodetect, Some(family), &field, map);
                 Setting { value: words::method(map), state: State::Active, site, ..there }

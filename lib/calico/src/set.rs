@@ -70,7 +70,7 @@ impl Wanted {
             Name::Autodetect => self.autodetect.clone().and_then(|way| unless(FIRST_FOUND, way)),
             Name::Address => six.then(|| "autodetect".to_owned()),
             Name::Support => Some("true".to_owned()),
-            Name::Mtu | Name::Backend => None,
+            Name::Mtu | Name::Backend | Name::Plugin => None,
         }
     }
 }
@@ -93,7 +93,7 @@ pub fn set(text: &str, wanted: &Wanted) -> Result<String, Error> {
             if matches!(setting.site, Site::After(..)) && std::mem::replace(&mut added, true) {
                 continue;
             }
-            write(&stream, &mut edits, setting, &value)?;
+            write(&mut edits, setting, &value)?;
         }
         if edits.is_empty() {
             return Ok(text);
@@ -117,7 +117,7 @@ fn says(setting: &Setting, value: &str) -> bool {
     }
 }
 
-fn write(stream: &Stream, edits: &mut Edits, setting: &Setting, value: &str) -> Result<(), Error> {
+fn write(edits: &mut Edits, setting: &Setting, value: &str) -> Result<(), Error> {
     let spelled = match (setting.form, setting.name) {
         (Form::Operator, Name::Autodetect) => words::operator_autodetect(value),
         (Form::Operator, _) if !value.contains(':') => value.to_owned(),
@@ -136,9 +136,8 @@ fn write(stream: &Stream, edits: &mut Edits, setting: &Setting, value: &str) -> 
             edits.replace_line(*line, format!("{before}{spelled}{behind}"));
         }
         Site::After(line, lines) => edits.add_lines(*line, &format!("{lines}{spelled}")),
-        Site::Fixed(why) => {
-            let line = setting.line.unwrap_or(1).min(stream.line_count());
-            return Err(Error::Fixed { field: setting.field.clone(), line, why });
+        Site::Fixed(line, why) => {
+            return Err(Error::Fixed { field: setting.field.clone(), line: *line, why });
         }
     }
     Ok(())
