@@ -30,6 +30,18 @@ pub enum Problem {
     /// A block is opened by no keyword.
     #[error("a `{{` follows no keyword")]
     StrayOpen,
+    /// A managed block begins and never ends.
+    #[error("the managed block that begins here has no end")]
+    OpenMark,
+    /// A managed block ends that never began.
+    #[error("a managed block ends here that does not begin")]
+    StrayMark,
+    /// A managed block begins within another.
+    #[error("a managed block begins here before another has ended")]
+    NestedMark,
+    /// A managed block is there already.
+    #[error("a second managed block of this name begins here")]
+    SecondMark,
     /// Blocks lie deeper in one another than any configuration needs.
     #[error("more than {} blocks within one another", crate::keepalived::DEPTH)]
     TooDeep,

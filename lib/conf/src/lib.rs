@@ -21,6 +21,7 @@
 mod error;
 pub mod fstab;
 pub mod haproxy;
+pub mod hosts;
 pub mod keepalived;
 pub mod nftables;
 pub mod os_release;

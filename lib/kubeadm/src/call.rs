@@ -74,6 +74,19 @@ impl Fault for Failure {
 }
 
 impl Call {
+    /// For `--ignore-preflight-errors`: the checks that fail where a run of
+    /// kubeadm was killed, because of what it left.
+    pub fn left_behind(api_port: u16) -> String {
+        const ETC: &str = "Available--etc-kubernetes";
+        let files = ["bootstrap-kubelet.conf", "kubelet.conf", "pki-ca.crt"].map(str::to_owned);
+        let manifests = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
+            .map(|name| format!("manifests-{name}.yaml"));
+        let files = files.into_iter().chain(manifests).map(|name| format!("File{ETC}-{name}"));
+        let directories = [format!("Dir{ETC}-manifests"), "DirAvailable--var-lib-etcd".into()];
+        let ports = [api_port, 10250, 10257, 10259, 2379, 2380].map(|port| format!("Port-{port}"));
+        files.chain(directories).chain(ports).collect::<Vec<_>>().join(",")
+    }
+
     /// The command line as a person would type it.
     pub fn line(&self) -> String {
         std::iter::once("kubeadm").chain(self.words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")

@@ -42,6 +42,7 @@ pub(crate) fn check(platform: &Platform, tree: &Node, problems: &Problems, netwo
     let complete = problems.is_empty();
     let checks = Checks { platform, tree, problems };
     checks.unique();
+    checks.named();
     checks.placed();
     checks.addressed();
     checks.priorities();

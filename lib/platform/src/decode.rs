@@ -107,6 +107,8 @@ fn network(field: &Field) -> Option<Network> {
         vips: keys.or("vips", Vec::new(), |f| f.list(rules::address)),
         api_port: port(&mut keys, "api_port", defaults::api_port()),
         mtu: keys.or("mtu", defaults::mtu(), |f| f.number(1280..=65535)),
+        domain: keys.optional("domain", rules::domain),
+        api_name: keys.optional("api_name", rules::domain),
         dns_domain: keys.or("dns_domain", defaults::dns_domain(), rules::domain),
     };
     keys.finish();

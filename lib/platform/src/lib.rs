@@ -24,6 +24,7 @@ pub use model::{
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use select::Selector;
+pub use view::Named;
 
 /// Reads a platform document.
 ///

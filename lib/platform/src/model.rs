@@ -166,6 +166,10 @@ pub struct Network {
     #[serde(default = "crate::defaults::mtu")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1280, max = 65535)))]
     pub mtu: u32,
+    /// The hosts' own DNS domain; null if they have none.
+    pub domain: Option<String>,
+    /// The name of the API at its virtual addresses; null if it has none.
+    pub api_name: Option<String>,
     /// The domain of the cluster's services.
     #[serde(default = "crate::defaults::dns_domain")]
     pub dns_domain: String,

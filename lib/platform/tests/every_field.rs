@@ -51,6 +51,11 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ),
         ("network.api_port", vec![json!(0), json!(65536), json!("6443")]),
         ("network.mtu", vec![json!(1279), json!(65536)]),
+        ("network.domain", vec![json!("Lab.example"), json!(".lab"), json!("")]),
+        (
+            "network.api_name",
+            vec![json!("API"), json!("lb1"), json!("lb1.lab.example"), json!("10.77.0.100:6443")],
+        ),
         ("network.dns_domain", vec![json!("Cluster.local"), json!("a..b"), json!("")]),
         ("load_balancing.vrid", vec![json!(0), json!(256), json!("51")]),
         ("load_balancing.advert_ms", vec![json!(0), json!(15), json!(40960), json!(0.1)]),

@@ -28,6 +28,20 @@ impl Checks<'_> {
         }
     }
 
+    /// The API's name is the virtual addresses' alone.
+    pub(super) fn named(&self) {
+        let network = &self.platform.network;
+        let Some(name) = &network.api_name else { return };
+        let label = match (name.split_once('.'), &network.domain) {
+            (None, _) => name.as_str(),
+            (Some((label, domain)), Some(own)) if domain == own => label,
+            _ => return,
+        };
+        if let Some(n) = self.platform.hosts.iter().position(|host| host.name == label) {
+            self.wrong("network.api_name", format!("hosts[{n}] is called {label} too"));
+        }
+    }
+
     /// Every address of every host with its path.
     fn addresses(&self) -> impl Iterator<Item = (IpAddr, String)> {
         self.platform.hosts.iter().enumerate().flat_map(|(n, host)| {

@@ -190,7 +190,11 @@ fn run(args: &Args, out: &mut cli::Out) -> cli::Result {
             records(file.platform()?.entries().filter(|host| expression.matches(host)), out)
         }
         Verb::Nodes(view) => records(view.hosts()?, out),
-        Verb::Hosts(view) => lines(&view.hosts()?, text::hosts, out),
+        Verb::Hosts(view) => {
+            let text = text::hosts(&view.file.platform()?, view.select.as_ref());
+            out.write(text.as_bytes())?;
+            Ok(Answer::from(!text.is_empty()))
+        }
         Verb::SshConfig(view) => lines(&view.hosts()?, text::ssh_config, out),
         Verb::Ansible { script: asked, file } => script(asked, file.as_ref(), out),
         Verb::PrometheusSd { port, view } => lines(&view.hosts()?, |h| discovery::prometheus(h, *port), out),

@@ -4,16 +4,20 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use model::HostEntry;
+use platform::{Platform, Selector};
 
 /// Addresses of a host, IPv4 first.
 pub(crate) fn addresses(host: &HostEntry) -> impl Iterator<Item = IpAddr> {
     host.ip.map(IpAddr::V4).into_iter().chain(host.ip6.map(IpAddr::V6))
 }
 
-/// Lines of /etc/hosts, one an address.
-pub(crate) fn hosts(hosts: &[HostEntry]) -> String {
-    let lines = hosts.iter().flat_map(|host| addresses(host).map(|ip| format!("{ip} {}\n", host.name)));
-    lines.collect()
+/// Lines of /etc/hosts, one an address; the API's too where nobody asked for some hosts alone.
+pub(crate) fn hosts(platform: &Platform, select: Option<&Selector>) -> String {
+    let wanted = platform.entries().map(|entry| select.is_none_or(|select| select.matches(&entry)));
+    let hosts = platform.hosts.iter().zip(wanted).filter(|(_, wanted)| *wanted);
+    let lines = hosts.flat_map(|(host, _)| platform.names_of(host));
+    let api = platform.names_of_api().filter(|_| select.is_none());
+    lines.chain(api).map(|line| format!("{line}\n")).collect()
 }
 
 /// Entries of `ssh_config`.
