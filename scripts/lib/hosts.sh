@@ -56,7 +56,7 @@ hosts_up() {
   ip -n "$LAB-sw" addr add "$(client_address)" dev br0
   ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$STATE/id"
   # An overlay cannot lie on an overlay, as in many containers.
-  mkdir -p "$STATE/disks" "$ORACLES"
+  mkdir -p "$STATE/disks" "$ORACLES" "$BAREPLANE_BIN"
   [ "$(stat -f -c %T "$STATE")" != overlayfs ] || mount -t tmpfs -o mode=0700 "$LAB" "$STATE/disks"
   for name in $(host_names); do host_disk "$name"; done
   ssh_config >"$STATE/ssh_config"
@@ -159,7 +159,7 @@ host_run() {
     status=0
     SYSTEMD_NSPAWN_API_VFS_WRITABLE=network systemd-nspawn --quiet --register=no --keep-unit --directory="$STATE/disks/$name/root" \
       --network-namespace-path="/run/netns/$LAB-$name" --hostname=debian --capability=all --kill-signal=SIGRTMIN+3 --resolv-conf=off --timezone=off \
-      --bind-ro="$ORACLES:/opt/kubernetes" --boot || status=$?
+      --bind-ro="$ORACLES:/opt/kubernetes" --bind-ro="$BAREPLANE_BIN:/opt/bareplane" --boot || status=$?
     ip netns del "$LAB-$name" 2>/dev/null || true
   done
 }

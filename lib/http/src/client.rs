@@ -92,6 +92,9 @@ impl Client {
             value.set_sensitive(true);
             built = built.header(AUTHORIZATION, value);
         }
+        if deadline <= Instant::now() {
+            return Err(Error::Timeout);
+        }
         let answer = self.runtime.block_on(async {
             tokio::time::timeout_at(deadline.into(), built.send()).await.map_err(|_| Error::Timeout)
         });

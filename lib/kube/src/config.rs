@@ -270,7 +270,8 @@ fn material(keys: &mut Keys, name: &'static str, folder: &Path) -> Found {
     match files::read(&PathBuf::from(folder).join(file), PEM_BYTES) {
         Ok(pem) => Found::Pem(pem),
         Err(error) => {
-            field.wrong(error);
+            let text = error.to_string();
+            field.wrong(text.split(" (os error").next().unwrap_or_default());
             Found::Wrong
         }
     }

@@ -63,6 +63,14 @@ impl Error {
         }
     }
 
+    /// All that is wrong, one reason each; a kubeconfig may have several.
+    pub fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::Config(problems) => problems.iter().map(ToString::to_string).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// Whether the object is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
@@ -77,12 +85,11 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Config(_) => Kind::Invalid,
             Self::Http(error) => error.kind(),
             Self::File(error) => error.kind(),
             // Conflict: somebody was quicker. 410: a list took longer than its snapshot is kept.
             Self::Refused { status: 408 | 409 | 410 | 429 | 500.., .. } => Kind::Unavailable,
-            Self::Refused { .. } => Kind::Invalid,
+            Self::Config(_) | Self::Refused { .. } => Kind::Invalid,
         }
     }
 }

@@ -12,7 +12,7 @@ hosts:
   - {name: cp1, roles: [control-plane, etcd], ip: 10.79.1.21}
   - {name: w1, roles: [worker], ip: 10.79.1.31}
 END
-hosts up --bind "$BAREPLANE_BIN:/opt/bareplane" "$WORK/platform.yaml" >"$ERR" 2>&1 || skip "no lab of hosts: $(tail -1 "$ERR")"
+hosts up "$WORK/platform.yaml" >"$ERR" 2>&1 || skip "no lab of hosts: $(tail -1 "$ERR")"
 at() { hosts exec w1 "$@"; }
 prep() { hosts exec w1 /opt/bareplane/node-prep "$1" --host w1 "${@:2}" - <"$WORK/platform.yaml"; }
 # Everything of /etc and of our own state: inode, times, content.

@@ -1,15 +1,21 @@
 //! Joining: what speaks against it, and doing it.
 
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cli::{Answer, Context, Out, Steps};
-use kubeadm::{Failure, Judge, Stage, Verb, cluster_info};
+use kubeadm::cluster_info::Distrust;
+use kubeadm::{Credentials, Failure, Judge, Stage, Verb, cluster_info};
 use model::Status;
 
 use crate::options::Looked;
 
 /// So long the cluster may take to answer.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+/// So long the cluster may take to sign with a new token.
+const SIGNED: Duration = Duration::from_secs(15);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Everything that can be told before anything is changed.
 pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
@@ -34,7 +40,13 @@ pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
     if status == Status::Fail {
         found.fix = Some("`kubeadm reset` takes it away, if nobody needs it".into());
     }
-    credentials(looked, &mut judge);
+    if let Some(known) = looked.known() {
+        credentials(known, looked.control_plane, &mut judge);
+    } else {
+        let why = "without credentials nobody can say whether they hold";
+        let found = judge.add("token", Status::Unknown, why);
+        found.fix = Some("`kubeadm-join renew` on a control plane, then --credentials".into());
+    }
     if !looked.live {
         judge.add(
             "machine",
@@ -46,15 +58,16 @@ pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
     judge.address();
     judge.versions(&looked.kubeadm);
     judge.runtime(&looked.socket);
-    judge.endpoint(&looked.credentials.endpoint, ANSWER);
-    cluster(looked, &mut judge);
+    if let Some(known) = looked.known() {
+        judge.endpoint(&known.endpoint, ANSWER);
+        cluster(known, &mut judge);
+    }
     judge
 }
 
 /// Whether the token and the key still hold, as far as their times are known.
-fn credentials(looked: &Looked, judge: &mut Judge) {
-    let known = &looked.credentials;
-    let key = known.certificate_key_expires.filter(|_| looked.control_plane);
+fn credentials(known: &Credentials, control_plane: bool, judge: &mut Judge) {
+    let key = known.certificate_key_expires.filter(|_| control_plane);
     for (check, what, expires) in
         [("token", "the token", known.token_expires), ("certificate-key", "the certificate key", key)]
     {
@@ -75,12 +88,21 @@ fn credentials(looked: &Looked, judge: &mut Judge) {
     }
 }
 
-/// Whether the cluster is the one the credentials are for.
-fn cluster(looked: &Looked, judge: &mut Judge) {
-    let known = &looked.credentials;
+/// Whether the cluster is the one the credentials are for. A new token takes
+/// its controllers a moment to sign with, and so does an address on its way
+/// from one balancer to the other.
+fn cluster(known: &Credentials, judge: &mut Judge) {
     let Some(token) = &known.token else { return };
-    let verdict = cluster_info::fetch(&known.endpoint, Instant::now() + ANSWER)
-        .map(|info| cluster_info::judge(&info, token, Some(&known.ca_cert_hash)));
+    let deadline = Instant::now() + SIGNED;
+    let verdict = loop {
+        let verdict = cluster_info::fetch(&known.endpoint, Instant::now() + ANSWER)
+            .map(|info| cluster_info::judge(&info, token, Some(&known.ca_cert_hash)));
+        let may_change = matches!(verdict, Ok(Err(Distrust::Unsigned(_))) | Err(_));
+        if !may_change || Instant::now() + PAUSE > deadline {
+            break verdict;
+        }
+        thread::sleep(PAUSE);
+    };
     let found = match verdict {
         Ok(Ok(_)) => {
             judge.add("cluster-info", Status::Pass, "the cluster is the one the credentials are for")
@@ -117,11 +139,11 @@ pub(crate) fn warn(judge: &Judge) {
 }
 
 pub(crate) fn apply(looked: &Looked, timeout: Duration, force: bool, out: &mut Out) -> cli::Result {
-    let change = looked.change(&looked.document(true)?);
     let stage = looked.site.stage().doing("looking at /etc/kubernetes")?;
     if looked.is_in(stage) {
         return Ok(Answer::Yes);
     }
+    let change = looked.change(Some(&looked.document(true)?));
     // Registering is the last thing a worker does.
     let is_done =
         !looked.control_plane && matches!(stage, Stage::Begun { verb: Verb::Join, registered: true });

@@ -123,21 +123,21 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         }
         Command::Check(job) => {
             let looked = job.look()?;
-            looked.document(true)?;
+            looked.known().map(|_| looked.document(true)).transpose()?;
             let judge = apply::judge(&looked, looked.stage()?);
             judge.findings.iter().try_for_each(|finding| out.emit(finding))?;
             Ok(Answer::from(!judge.refuses()))
         }
         Command::Plan(job) => {
             let looked = job.look()?;
-            let document = looked.document(true)?;
+            let document = looked.known().map(|_| looked.document(true)).transpose()?;
             let stage = looked.stage()?;
             if looked.is_in(stage) {
                 return Ok(Answer::Yes);
             }
             apply::warn(&apply::judge(&looked, stage));
             cli::note(format!("would run: {}", looked.call(stage, String::new(), apply::ANSWER).line()));
-            out.emit(&looked.change(&document))?;
+            out.emit(&looked.change(document.as_deref()))?;
             Ok(Answer::No)
         }
         Command::Apply { job, timeout, force } => apply::apply(&job.look()?, **timeout, *force, out),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use cli::{Context, Input, Place};
+use cli::{Context, Error, Input, Place};
 use kubeadm::{Api, Call, Credentials, Join, Site, Stage, Verb};
 use model::{Action, Change};
 use platform::{Host, Platform, Role};
@@ -14,7 +14,7 @@ use platform::{Host, Platform, Role};
 pub(crate) struct Job {
     /// What `kubeadm-init apply`, renew, mint-token or parse wrote
     #[arg(long, value_name = "FILE")]
-    credentials: PathBuf,
+    credentials: Option<PathBuf>,
     /// The host of the platform this is [default: its hostname]
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Looked {
     pub(crate) site: Site,
     /// Whether this is the running machine.
     pub(crate) live: bool,
-    pub(crate) credentials: Credentials,
+    credentials: Option<Credentials>,
     pub(crate) control_plane: bool,
     pub(crate) socket: String,
     pub(crate) kubeadm: PathBuf,
@@ -97,7 +97,11 @@ impl Job {
             at: platform.hosts.iter().position(|host| host.name == name).unwrap_or_default(),
             site: Site::new(root),
             live: place.is_live(),
-            credentials: Credentials::load(&self.credentials).doing("reading the credentials")?,
+            credentials: self
+                .credentials
+                .as_ref()
+                .map(|path| Credentials::load(path).doing("reading the credentials"))
+                .transpose()?,
             control_plane,
             socket: self.cri_socket.clone(),
             kubeadm: self.kubeadm.clone(),
@@ -114,10 +118,22 @@ impl Looked {
         &self.platform.hosts[self.at]
     }
 
+    pub(crate) fn credentials(&self) -> cli::Result<&Credentials> {
+        self.credentials.as_ref().ok_or_else(|| {
+            Error::invalid("reading arguments", "--credentials is missing")
+                .hint("`kubeadm-join renew` on a control plane makes them")
+        })
+    }
+
+    /// The credentials, if there are any.
+    pub(crate) fn known(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
     pub(crate) fn document(&self, blank: bool) -> cli::Result<String> {
         let join = Join {
             api: self.api,
-            credentials: &self.credentials,
+            credentials: self.credentials()?,
             socket: self.socket.clone(),
             patches: self.patches.clone(),
             control_plane: self.control_plane,
@@ -138,18 +154,19 @@ impl Looked {
             }
         }
         words.extend(self.words.iter().cloned());
-        Call { program: self.kubeadm.clone(), words, document, secrets: self.credentials.secrets(), timeout }
+        let secrets = self.credentials.as_ref().map(Credentials::secrets).unwrap_or_default();
+        Call { program: self.kubeadm.clone(), words, document, secrets, timeout }
     }
 
     /// What becomes of /etc/kubernetes: the document is all it is made from.
-    pub(crate) fn change(&self, document: &str) -> Change {
+    pub(crate) fn change(&self, document: Option<&str>) -> Change {
         Change {
             target: self.host().name.clone(),
             path: Some("/etc/kubernetes".into()),
             action: Action::Create,
             before_sha256: None,
             after_sha256: None,
-            diff: Some(document.lines().map(|line| format!("+{line}\n")).collect()),
+            diff: document.map(|text| text.lines().map(|line| format!("+{line}\n")).collect()),
         }
     }
 }
