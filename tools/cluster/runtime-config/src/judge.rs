@@ -306,6 +306,10 @@ fn cgroups(layout: &Layout, editor: &mut Editor) {
         let kind: Vec<&str> = runtime.iter().copied().chain(["runtime_type"]).collect();
         match editor.text.string(&kind) {
             Some(RUNC) => {}
+            None if editor.text.get(&runtime).is_none() => {
+                let done = editor.text.set(&kind, &format!("\"{RUNC}\""));
+                editor.refuse(done);
+            }
             None | Some("") if name == "runc" => {
                 let why = "a runtime that is named has to say its kind: containerd 1.x then starts none";
                 editor

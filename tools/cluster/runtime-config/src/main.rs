@@ -10,7 +10,7 @@
 //! ```console
 //! $ mkdir -p image/etc/containerd && printf 'disabled_plugins = ["cri"]\n' > image/etc/containerd/config.toml
 //! $ runtime-config check --root image --host w1 platform.yaml > findings || grep -c '"status":"fail"' findings
-//! 5
+//! 4
 //! $ runtime-config apply --root image --host w1 platform.yaml
 //! {"record":"change","target":"w1","path":"/etc/containerd/config.toml","action":"update",[..]
 //! $ cat image/etc/containerd/config.toml

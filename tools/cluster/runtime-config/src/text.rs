@@ -57,8 +57,11 @@ impl Text {
         item.span().map(|span| line(self.as_str(), span.start))
     }
 
-    /// A value as it is written, on one line; none for a table.
+    /// A value on one line, a text without its quotes; none for a table.
     pub(crate) fn written(&self, item: &Item) -> Option<String> {
+        if let Some(text) = item.as_str() {
+            return Some(text.to_owned());
+        }
         let written = &self.as_str()[item.as_value()?.span()?];
         Some(written.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -178,13 +181,16 @@ impl Text {
             let start = table.key(key).and_then(toml_edit::Key::span).map_or(end, |span| span.start);
             Some((end, start))
         });
-        let (end, start) = match (last.max(), table.span()) {
-            (Some(last), _) => last,
-            (None, Some(header)) if !path.is_empty() => (header.end, header.start),
+        let (end, start, deeper) = match (last.max(), table.span()) {
+            (Some((end, start)), _) => (end, start, ""),
+            (None, Some(header)) if !path.is_empty() => (header.end, header.start, "  "),
             _ => return Home::Table { at: 0, indent: String::new(), key },
         };
         let begin = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        let indent = text[begin..start].chars().take_while(|c| c.is_whitespace()).collect();
+        let mut indent: String = text[begin..start].chars().take_while(|c| c.is_whitespace()).collect();
+        if !indent.is_empty() {
+            indent.push_str(deeper);
+        }
         match text[end..].find('\n') {
             Some(newline) => Home::Table { at: end + newline + 1, indent, key },
             None => {
@@ -263,6 +269,10 @@ mod tests {
         assert_eq!(set(text, "a/b/z", "2"), text.replace("]\n\n[c]", "]\n    z = 2\n\n[c]"));
         assert_eq!(set(text, "c/z", "2"), format!("{text}z = 2\n"));
         assert_eq!(set("[c]", "c/z", "2"), "[c]\nz = 2\n");
+        assert_eq!(
+            set("[a]\n  [a.b]\n    [a.b.c]\n", "a/b/z", "2"),
+            "[a]\n  [a.b]\n    z = 2\n    [a.b.c]\n"
+        );
         assert_eq!(set("x = 1\n[c]\n", "z", "2"), "x = 1\nz = 2\n[c]\n");
         assert_eq!(set("[c]\n", "z", "2"), "z = 2\n[c]\n");
     }
