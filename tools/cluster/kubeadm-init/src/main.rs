@@ -2,8 +2,8 @@
 //!
 //! The platform document becomes what `kubeadm init` reads. `render` prints it,
 //! `check` tells what speaks against it on this machine, `plan` shows what would
-//! be done, `apply` does it: kubeadm is asked to make sure of the versions, the
-//! address, the runtime and the balancers first, its certificates hold for every
+//! be done, `apply` does it: the versions, the address and the
+//! runtime are made sure of first, its certificates hold for every
 //! way to the API, and what other nodes need to join is kept in a private file.
 //!
 //! ```console
@@ -30,8 +30,7 @@
 //! - address, vip: the platform's address is this machine's, the virtual one is not
 //! - kubeadm-version, kubelet-version: those of the platform
 //! - runtime: the container runtime listens
-//! - endpoint: somebody listens at the address the whole cluster will use
-//! - cluster: no cluster answers there yet (a second one would shadow it)
+//! - cluster: no cluster answers at its address yet (a second one would shadow it)
 //!
 //! Networks that overlap, an even number of control planes, a virtual address
 //! that is a host's: the document itself is refused then (status 2).
@@ -191,23 +190,26 @@ fn judge(looked: &Looked, stage: Stage) -> cli::Result<Judge<'_>> {
     judge.versions(&looked.kubeadm);
     judge.runtime(&looked.init.socket);
     if matches!(stage, Stage::Bare) {
-        let endpoint = looked.endpoint()?;
-        judge.endpoint(&endpoint, ANSWER);
-        if let Ok(info) = cluster_info::fetch(&endpoint, Instant::now() + ANSWER)
-            && info.contains("cluster-info")
-        {
-            let found = judge.add(
-                "cluster",
-                Status::Fail,
-                "a cluster answers at that address already: a second one would shadow it",
-            );
-            found.current = Some(endpoint);
-            found.fix = Some(
-                "`kubeadm-join renew` on one of its control planes, then `kubeadm-join apply` here".into(),
-            );
-        }
+        cluster(&looked.endpoint()?, &mut judge);
     }
     Ok(judge)
+}
+
+/// Whether a cluster is there already. Nobody at all is no fault: balancers
+/// hold the address only while they have an API server to send clients to.
+fn cluster(endpoint: &str, judge: &mut Judge) {
+    let there = cluster_info::fetch(endpoint, Instant::now() + ANSWER)
+        .is_ok_and(|info| info.contains("cluster-info"));
+    let found = if there {
+        let why = "a cluster answers at its address already: a second one would shadow it";
+        let found = judge.add("cluster", Status::Fail, why);
+        found.fix =
+            Some("`kubeadm-join renew` on one of its control planes, then `kubeadm-join apply` here".into());
+        found
+    } else {
+        judge.add("cluster", Status::Pass, "no cluster answers at its address yet")
+    };
+    found.current = Some(endpoint.to_owned());
 }
 
 /// What does not speak against it, but should be known.

@@ -1,8 +1,10 @@
 //! Joining: what speaks against it, and doing it.
 
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use cli::{Answer, Context, Out, Steps};
+use kubeadm::cluster_info::Distrust;
 use kubeadm::{Credentials, Failure, Judge, Stage, Verb, cluster_info};
 use model::Status;
 
@@ -10,6 +12,10 @@ use crate::options::Looked;
 
 /// So long the cluster may take to answer.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
+/// So long the cluster may take to sign with a new token.
+const SIGNED: Duration = Duration::from_secs(15);
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Everything that can be told before anything is changed.
 pub(crate) fn judge(looked: &Looked, stage: Stage) -> Judge<'_> {
@@ -82,11 +88,21 @@ fn credentials(known: &Credentials, control_plane: bool, judge: &mut Judge) {
     }
 }
 
-/// Whether the cluster is the one the credentials are for.
+/// Whether the cluster is the one the credentials are for. A new token takes
+/// its controllers a moment to sign with, and so does an address on its way
+/// from one balancer to the other.
 fn cluster(known: &Credentials, judge: &mut Judge) {
     let Some(token) = &known.token else { return };
-    let verdict = cluster_info::fetch(&known.endpoint, Instant::now() + ANSWER)
-        .map(|info| cluster_info::judge(&info, token, Some(&known.ca_cert_hash)));
+    let deadline = Instant::now() + SIGNED;
+    let verdict = loop {
+        let verdict = cluster_info::fetch(&known.endpoint, Instant::now() + ANSWER)
+            .map(|info| cluster_info::judge(&info, token, Some(&known.ca_cert_hash)));
+        let may_change = matches!(verdict, Ok(Err(Distrust::Unsigned(_))) | Err(_));
+        if !may_change || Instant::now() + PAUSE > deadline {
+            break verdict;
+        }
+        thread::sleep(PAUSE);
+    };
     let found = match verdict {
         Ok(Ok(_)) => {
             judge.add("cluster-info", Status::Pass, "the cluster is the one the credentials are for")
