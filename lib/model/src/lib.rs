@@ -12,6 +12,7 @@
 //! Fields are only ever added.
 
 mod balancer;
+mod calico;
 mod change;
 mod check;
 mod credentials;
@@ -32,6 +33,7 @@ mod step;
 mod vrrp;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
+pub use calico::{CalicoSetting, CalicoState};
 pub use change::{Action, Change};
 pub use check::{Check, CheckedVip, VipCheck};
 pub use credentials::Credentials;

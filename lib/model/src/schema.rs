@@ -9,6 +9,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         (name, schema_for!(T))
     }
     vec![
+        entry::<crate::CalicoSetting>("calico-setting"),
         entry::<crate::Change>("change"),
         entry::<crate::Credentials>("credentials"),
         entry::<crate::Difference>("difference"),

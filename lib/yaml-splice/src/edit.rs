@@ -28,6 +28,19 @@ impl<'s, 't> Edits<'s, 't> {
     /// # Errors
     /// Fails if it is no scalar of one line, or carries an anchor or a tag.
     pub fn set(&mut self, node: &Node, text: &str) -> Result<(), Error> {
+        self.write(node, text, is_plain)
+    }
+
+    /// The same for what has to be text for every reader: not a number, not a boolean.
+    ///
+    /// # Errors
+    /// As those of [`set`](Self::set).
+    pub fn set_text(&mut self, node: &Node, text: &str) -> Result<(), Error> {
+        let was_text = !node.is_null();
+        self.write(node, text, |text| was_text && is_plain(text) && is_text(text))
+    }
+
+    fn write(&mut self, node: &Node, text: &str, plain: impl Fn(&str) -> bool) -> Result<(), Error> {
         let refuse = |why| Err(Error::Place { line: node.line, why });
         let Value::Scalar(_, style) = &node.value else {
             return refuse("a list, a mapping or an alias is there, not one value");
@@ -43,7 +56,7 @@ impl<'s, 't> Edits<'s, 't> {
             }
             _ if old.contains('\n') => return refuse("the value spans several lines"),
             Style::Single if !text.contains(char::is_control) => format!("'{}'", text.replace('\'', "''")),
-            Style::Plain if is_plain(text) => text.to_owned(),
+            Style::Plain if plain(text) => text.to_owned(),
             _ => quoted(text),
         };
         // Behind `key:` a blank comes first.
@@ -135,6 +148,13 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(harmless)
 }
 
+/// Whether a text without quotes is text by YAML 1.1 and 1.2.
+fn is_text(text: &str) -> bool {
+    let word = text.to_ascii_lowercase();
+    let other = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(&word.as_str());
+    !other && (text.contains('/') || text.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +187,23 @@ mod tests {
             let text = edited("a: x\n", &["a"], value).unwrap();
             let stream = Stream::parse(&text).unwrap();
             assert_eq!(stream.documents[0].root.get("a").and_then(Node::text), Some(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_text_gets_quotes_where_it_looks_like_something_else() {
+        for (before, to, after) in [
+            ("a: x", "24", "a: \"24\""),
+            ("a: x", "true", "a: \"true\""),
+            ("a: x", "Never", "a: Never"),
+            ("a: x", "10.0.0.0/8", "a: 10.0.0.0/8"),
+            ("a:", "Never", "a: \"Never\""),
+            ("a: 'x'", "24", "a: '24'"),
+        ] {
+            let stream = Stream::parse(before).unwrap();
+            let mut edits = Edits::of(&stream);
+            edits.set_text(stream.documents[0].root.get("a").unwrap(), to).unwrap();
+            assert_eq!(edits.apply().as_deref(), Ok(after));
         }
     }
 
