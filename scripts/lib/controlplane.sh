@@ -8,9 +8,15 @@
 #   kubeadm.yaml                       what it was asked for
 #   NAME.log NAME.pid                  of the three
 #
+# CONTROL_PLANE_SANS (a list of names and addresses) goes into the API server's
+# certificate, CONTROL_PLANE_MANAGER_FLAGS (an array) to the controller manager.
+#
 # It serves what `kubeadm init` leaves behind without a kubelet: kubeadm-config,
 # kubeadm-certs (its key in certificate-key), a bootstrap token (in token), and
 # cluster-info with signatures.
+
+CONTROL_PLANE_SANS=${CONTROL_PLANE_SANS:-}
+CONTROL_PLANE_MANAGER_FLAGS=()
 
 # control_plane_up DIR [PORT]: waits until it serves and cluster-info is signed.
 control_plane_up() {
@@ -31,7 +37,7 @@ control_plane_up() {
 # control_plane_down DIR: ends its processes; the folder stays.
 control_plane_down() {
   local file
-  for file in "$1"/{kube-controller-manager,kube-apiserver,etcd}.pid; do
+  for file in "$1"/{kube-controller-manager,kube-apiserver*,etcd}.pid; do
     [ ! -e "$file" ] || end_pid "$(cat "$file")"
     rm -f "$file"
   done
@@ -80,7 +86,7 @@ clusterName: lab
 controlPlaneEndpoint: 127.0.0.1:$port
 certificatesDir: $dir/pki
 networking: {podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/16}
-apiServer: {certSANs: [127.0.0.1, localhost]}
+apiServer: {certSANs: [127.0.0.1, localhost${CONTROL_PLANE_SANS:+, $CONTROL_PLANE_SANS}]}
 encryptionAlgorithm: ECDSA-P256
 EOF
   "$ORACLES/kubeadm" init phase certs all --config "$dir/kubeadm.yaml" >"$dir/kubeadm.out" 2>&1 || control_plane_failed "$dir" kubeadm || return 1
@@ -107,10 +113,11 @@ control_plane_etcd() {
     --peer-cert-file "$pki/etcd/peer.crt" --peer-key-file "$pki/etcd/peer.key" --peer-client-cert-auth --peer-trusted-ca-file "$pki/etcd/ca.crt"
 }
 
-# The options of kubeadm's manifest.
+# control_plane_api DIR PORT [NAME ADDRESS PORT]: with the options of kubeadm's
+# manifest; another one beside the first if it has a name and a place of its own.
 control_plane_api() {
-  local dir=$1 pki=$1/pki
-  control_plane_run "$dir" kube-apiserver "$ORACLES/kube-apiserver" --bind-address=127.0.0.1 --secure-port="$2" --advertise-address=10.77.0.21 \
+  local dir=$1 pki=$1/pki name=${3:-kube-apiserver} address=${4:-127.0.0.1} port=${5:-$2}
+  control_plane_run "$dir" "$name" "$ORACLES/kube-apiserver" --bind-address="$address" --secure-port="$port" --advertise-address=10.77.0.21 \
     --allow-privileged=true --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --enable-bootstrap-token-auth=true \
     --client-ca-file="$pki/ca.crt" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
     --etcd-servers="https://127.0.0.1:$(($2 + 1))" --etcd-cafile="$pki/etcd/ca.crt" \
@@ -130,7 +137,8 @@ control_plane_manager() {
     --controllers='*,bootstrapsigner,tokencleaner' --client-ca-file="$pki/ca.crt" --requestheader-client-ca-file="$pki/front-proxy-ca.crt" \
     --root-ca-file="$pki/ca.crt" --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
     --service-account-private-key-file="$pki/sa.key" --use-service-account-credentials=true \
-    --allocate-node-cidrs=true --cluster-cidr=10.244.0.0/16 --service-cluster-ip-range=10.96.0.0/16 --cluster-name=lab
+    --allocate-node-cidrs=true --cluster-cidr=10.244.0.0/16 --service-cluster-ip-range=10.96.0.0/16 --cluster-name=lab \
+    "${CONTROL_PLANE_MANAGER_FLAGS[@]}"
 }
 
 # What kubeadm init puts into the API once it serves; its secrets go to files.

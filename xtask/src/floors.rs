@@ -7,12 +7,13 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
     ("saphyr-parser", &["document", "yaml-splice"]),
+    ("toml_edit", &["runtime-config"]),
 ];
 
 /// Lists every breach of the house's rules.

@@ -18,6 +18,7 @@
 //! The parsers know the syntax, not the keywords: whether a keyword exists
 //! is for the daemon to say.
 
+pub mod dpkg;
 mod error;
 pub mod fstab;
 pub mod haproxy;

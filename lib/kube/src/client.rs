@@ -41,18 +41,16 @@ pub struct Health {
     pub passed: Vec<String>,
     /// The names of checks that failed.
     pub failed: Vec<String>,
-    /// The server's clock, to the second; `None` if it does not say.
-    pub date: Option<SystemTime>,
 }
 
 impl Health {
     /// From the text of `?verbose`: a line `[+]NAME ok` or `[-]NAME failed: …` a check.
-    pub(crate) fn parse(status: u16, text: &str, date: Option<SystemTime>) -> Self {
+    pub(crate) fn parse(status: u16, text: &str) -> Self {
         let names = |mark: &str| {
             let lines = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
             lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
         };
-        Self { ok: status == 200, status, passed: names("[+]"), failed: names("[-]"), date }
+        Self { ok: status == 200, status, passed: names("[+]"), failed: names("[-]") }
     }
 }
 
@@ -108,17 +106,25 @@ impl Client {
         self.get("/version", deadline)
     }
 
+    /// The server's clock, to the second; `None` if it does not say.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer by the deadline.
+    pub fn date(&self, deadline: Instant) -> Result<Option<SystemTime>> {
+        Ok(self.http.send(&self.request("GET", "/version"), deadline)?.date())
+    }
+
     /// What a health endpoint says, such as `/readyz`; no is an answer too.
     ///
     /// # Errors
     /// Fails if the server does not let us ask, or does not answer by the deadline.
     pub fn health(&self, path: &str, deadline: Instant) -> Result<Health> {
         let answer = self.http.send(&self.request("GET", &format!("{path}?verbose")), deadline)?;
-        let (status, date) = (answer.status(), answer.date());
+        let status = answer.status();
         if status != 200 && status != 500 {
             return Err(refusal(answer));
         }
-        Ok(Health::parse(status, &answer.text(WORDS_BYTES)?, date))
+        Ok(Health::parse(status, &answer.text(WORDS_BYTES)?))
     }
 
     /// Changes an object (a JSON merge patch, RFC 7396).
@@ -261,7 +267,7 @@ mod tests {
     #[test]
     fn the_checks_of_a_health_endpoint_are_told_apart_by_their_marks() {
         let text = "[+]ping ok\n[-]etcd failed: reason withheld\n[+]etcd-readiness ok\nreadyz check failed\n";
-        let health = Health::parse(500, text, None);
+        let health = Health::parse(500, text);
         assert!(!health.ok);
         assert_eq!(health.failed, ["etcd"]);
         assert_eq!(health.passed, ["ping", "etcd-readiness"]);

@@ -52,8 +52,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) health: Told<Health>,
     pub(crate) version: Told<Version>,
-    /// By this machine's clock: half-way between question and answer.
-    pub(crate) asked: SystemTime,
+    /// Its clock, and at that moment this machine's; `None` if it does not say.
+    pub(crate) date: Option<(SystemTime, SystemTime)>,
 }
 
 impl Seen {
@@ -79,10 +79,16 @@ impl Seen {
         }
         // Whoever hangs must leave time for the questions that follow.
         let now = Instant::now();
-        let asked = ask(config, &own, &all, now + deadline.saturating_duration_since(now) / 2)?;
+        let mut asked = ask(config, &own, &all, now + deadline.saturating_duration_since(now) / 2)?;
         let reader = reader(config, &own, &asked[..=servers.len()])?;
-        let mut seen = Self::read(&reader, areas, deadline)?;
-        let mut asked = asked.into_iter().skip(1).map(|(server, _)| server);
+        // An API server without etcd takes seconds to say so.
+        let mut seen = thread::scope(|scope| {
+            for one in &mut asked[1..] {
+                scope.spawn(move || one.examine(deadline));
+            }
+            Self::read(&reader, areas, deadline)
+        })?;
+        let mut asked = asked.into_iter().skip(1).map(|one| one.server);
         seen.servers = asked.by_ref().take(servers.len()).collect();
         seen.vips = asked.collect();
         Ok(seen)
@@ -160,14 +166,17 @@ fn joined<T>(answer: Option<thread::Result<kube::Result<T>>>) -> Told<T> {
 
 impl Untold {
     fn of(error: &kube::Error) -> Self {
-        Self { why: error.to_string(), missing: error.is_not_found() }
+        Self { why: plain(error), missing: error.is_not_found() }
     }
 }
 
-/// An API server, and what kind of trouble it was if it did not answer.
-type Asked = (Server, Option<kube::Error>);
+/// An API server that was asked for its version.
+struct Asked {
+    client: Client,
+    server: Server,
+    failure: Option<kube::Error>,
+}
 
-/// Asks everybody for `/readyz` and the version.
 fn ask(
     config: &Config,
     own: &Client,
@@ -178,49 +187,55 @@ fn ask(
     for (_, url) in &servers[1..] {
         clients.push(Client::new(&config.at(url)).doing("using the kubeconfig")?);
     }
-    let asked = thread::scope(|scope| {
+    Ok(thread::scope(|scope| {
         let running: Vec<_> = clients
-            .iter()
+            .into_iter()
             .zip(servers)
-            .map(|(client, (name, url))| scope.spawn(move || ask_one(client, name, url, deadline)))
+            .map(|(client, (name, url))| scope.spawn(move || Asked::of(client, name, url, deadline)))
             .collect();
-        running.into_iter().filter_map(|one| one.join().ok()).collect::<Vec<_>>()
-    });
-    Ok(asked)
+        running.into_iter().filter_map(|one| one.join().ok()).collect()
+    }))
 }
 
-fn ask_one(client: &Client, name: &str, url: &str, deadline: Instant) -> Asked {
-    let version = client.version(deadline);
-    // The connection stands now: what follows takes one round trip.
-    let (start, at) = (Instant::now(), SystemTime::now());
-    let health = match &version {
-        Ok(_) => client.health("/readyz", deadline).map_err(|error| Untold::of(&error)),
-        Err(error) => Err(Untold::of(error)),
-    };
-    let asked = at + start.elapsed() / 2;
-    let (name, url) = (name.to_owned(), url.to_owned());
-    match version {
-        Ok(version) => (Server { name, url, health, version: Ok(version), asked }, None),
-        Err(error) => (Server { name, url, health, version: Err(Untold::of(&error)), asked }, Some(error)),
+impl Asked {
+    fn of(client: Client, name: &str, url: &str, deadline: Instant) -> Self {
+        let (version, failure) = match client.version(deadline) {
+            Ok(version) => (Ok(version), None),
+            Err(error) => (Err(Untold::of(&error)), Some(error)),
+        };
+        let health = Err(version.as_ref().err().cloned().unwrap_or_default());
+        let (name, url) = (name.to_owned(), url.to_owned());
+        Self { client, server: Server { name, url, health, version, date: None }, failure }
+    }
+
+    /// The rest of what it has to say, if it says anything at all.
+    fn examine(&mut self, deadline: Instant) {
+        if self.failure.is_none() {
+            // The connection stands: what comes back took one round trip.
+            let (start, at) = (Instant::now(), SystemTime::now());
+            let date = self.client.date(deadline).ok().flatten();
+            self.server.date = date.map(|date| (date, at + start.elapsed() / 2));
+            self.server.health = self.client.health("/readyz", deadline).map_err(|error| Untold::of(&error));
+        }
     }
 }
 
 /// Whom to ask for everything else: the kubeconfig's server, or the first
 /// control plane that answers in its place.
 fn reader(config: &Config, own: &Client, asked: &[Asked]) -> cli::Result<Client> {
-    match asked.iter().position(|(_, failure)| failure.is_none()) {
+    match asked.iter().position(|one| one.failure.is_none()) {
         Some(0) => return Ok(own.clone()),
         Some(place) => {
-            let (server, _) = &asked[place];
-            let (first, _) = &asked[0];
-            let why = first.version.as_ref().err().map(|untold| untold.why.clone()).unwrap_or_default();
-            cli::warn(format!("asking {}: {why}; asking {} instead", config.server(), server.name));
-            return Client::new(&config.at(&server.url)).doing("using the kubeconfig");
+            let first = asked[0].server.version.as_ref();
+            let why = first.err().map(|untold| untold.why.clone()).unwrap_or_default();
+            let instead = &asked[place];
+            cli::warn(format!("asking {}: {why}; asking {} instead", config.server(), instead.server.name));
+            return Ok(instead.client.clone());
         }
         None => {}
     }
     let mut reasons: Vec<_> =
-        asked.iter().filter_map(|(server, failure)| Some((server.url.as_str(), failure.as_ref()?))).collect();
+        asked.iter().filter_map(|one| Some((one.server.url.as_str(), one.failure.as_ref()?))).collect();
     // What stays wrong is told before what may be well next time.
     reasons.sort_by_key(|(_, error)| error.kind() != Kind::Invalid);
     let Some((url, worst)) = reasons.first() else {
@@ -229,7 +244,7 @@ fn reader(config: &Config, own: &Client, asked: &[Asked]) -> cli::Result<Client>
     let doing = format!("asking {url}");
     let error = match worst.kind() {
         Kind::Invalid => Error::invalid(doing, worst),
-        Kind::Unavailable => Error::unavailable(doing, format!("{worst}; no control plane answers")),
+        Kind::Unavailable => Error::unavailable(doing, format!("{}; no control plane answers", plain(worst))),
     };
     Err(match config.expires().filter(|end| *end < SystemTime::now()) {
         Some(end) => error.hint(format!("the kubeconfig's certificate expired at {}", cli::rfc3339(end))),
@@ -238,6 +253,12 @@ fn reader(config: &Config, own: &Client, asked: &[Asked]) -> cli::Result<Client>
         }
         None => error,
     })
+}
+
+/// As other messages have it, without the number nobody reads at night.
+fn plain(error: &kube::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().replacen("Connection", "connection", 1)
 }
 
 /// Calico's daemon set: of its manifest, or of its operator.

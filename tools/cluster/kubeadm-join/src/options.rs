@@ -146,8 +146,7 @@ impl Looked {
     pub(crate) fn call(&self, stage: Stage, document: String, timeout: Duration) -> Call {
         let mut words: Vec<_> = ["join", "--config", "/dev/stdin"].map(str::to_owned).into();
         if let Stage::Begun { verb: Verb::Join, registered } = stage {
-            let left = Call::left_behind(self.platform.network.api_port);
-            words.push(format!("--ignore-preflight-errors={left}"));
+            words.extend(Call::past_what_is_left(self.platform.network.api_port, &self.words));
             // A node that is registered must not ask to be registered again.
             if registered {
                 words.push("--skip-phases=kubelet-start".into());

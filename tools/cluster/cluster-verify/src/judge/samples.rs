@@ -44,15 +44,9 @@ pub(super) fn server(name: &str) -> Server {
     Server {
         name: name.to_owned(),
         url: format!("https://{name}:6443"),
-        health: Ok(Health {
-            ok: true,
-            status: 200,
-            passed,
-            failed: vec![],
-            date: Some(NOW + Duration::from_secs(100)),
-        }),
+        health: Ok(Health { ok: true, status: 200, passed, failed: vec![] }),
         version: Ok(Version { git_version: "v1.36.3".to_owned() }),
-        asked: NOW + Duration::from_millis(100_500),
+        date: Some((NOW + Duration::from_secs(100), NOW + Duration::from_millis(100_500))),
     }
 }
 

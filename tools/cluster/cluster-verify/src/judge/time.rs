@@ -38,13 +38,14 @@ pub(super) fn judge(nodes: &[Node], seen: &Seen, most: Duration) -> Vec<Finding>
 }
 
 fn of_server(server: &Server, most: Duration) -> Finding {
-    let date = match &server.health {
-        Ok(health) => health.date,
-        Err(untold) => return API.unknown(&server.name, untold),
+    let Some((theirs, ours)) = server.date else {
+        return match &server.version {
+            Err(untold) => API.unknown(&server.name, untold),
+            Ok(_) => API.unknown_since(&server.name, "it does not say what time it is"),
+        };
     };
-    let Some(date) = date else { return API.unknown_since(&server.name, "it does not say what time it is") };
     // Half a second is what the header leaves out on average.
-    let offset = Offset::of(date + HEADER / 2, server.asked);
+    let offset = Offset::of(theirs + HEADER / 2, ours);
     let finding = API.holds(&server.name, offset.size <= most + HEADER / 2);
     finding.is(offset.shown()).should_be(format!("within {} s", most.as_secs_f64()))
 }
