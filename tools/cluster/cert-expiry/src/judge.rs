@@ -338,6 +338,44 @@ mod tests {
         }
     }
 
+    /// A file and a server, each with the certificate of a file of the examples.
+    fn scan(file: &str, server: &str, shows: &str) -> Scan {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/examples/pki");
+        let chain = |name| x509::certificates(&std::fs::read(examples.join(name)).unwrap()).unwrap();
+        let place = Place::File { path: Path::new("/etc/kubernetes/pki").join(file), leads_to: None };
+        let read = Seen { source: file.into(), place, group: 0, chain: chain("apiserver.crt") };
+        let place = Place::Server(server.parse().unwrap());
+        let asked = Seen { source: server.into(), place, group: 1, chain: chain(shows) };
+        Scan { seen: vec![read, asked], ..Scan::default() }
+    }
+
+    #[test]
+    fn a_port_of_this_machine_is_compared_with_its_file() {
+        for (file, server, shows, check) in [
+            ("apiserver.crt", "127.0.0.1:6443", "ca.crt", Some("stale")),
+            ("apiserver.crt", "127.0.0.1:6443", "apiserver.crt", None),
+            ("etcd/peer.crt", "localhost:2380", "ca.crt", Some("stale")),
+            ("etcd/server.crt", "127.0.0.1:6443", "ca.crt", None),
+            // Another machine's file lies elsewhere.
+            ("apiserver.crt", "192.0.2.1:6443", "ca.crt", None),
+        ] {
+            let scan = scan(file, server, shows);
+            let found = shown(&scan.seen[1], &scan).map(|finding| finding.check);
+            assert_eq!(found.as_deref(), check, "{file} {server} {shows}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_ahead_of_the_file_differs() {
+        let mut scan = scan("apiserver.crt", "10.77.0.21:6443", "apiserver.crt");
+        let older = scan.seen[0].chain[0].clone();
+        scan.seen[1].chain[0].not_before += Duration::from_secs(1);
+        scan.seen[1].chain[0].sha256 = "other".into();
+        scan.expected = Some(("apiserver.crt".into(), older));
+        let finding = shown(&scan.seen[1], &scan).unwrap();
+        assert_eq!((finding.check.as_str(), finding.status), ("differs", Status::Warn));
+    }
+
     #[test]
     fn this_machine_is_known_by_its_addresses() {
         assert!(is_here("127.0.0.1") && is_here("localhost"));
