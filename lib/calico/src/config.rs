@@ -31,6 +31,7 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node) -> Vec<Settin
             value: node.text().map(str::to_owned),
             state: State::Active,
             line: Some(node.line),
+            other: None,
             site: Site::Scalar(node),
         };
         if name != Name::Network {

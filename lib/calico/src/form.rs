@@ -81,6 +81,8 @@ pub struct Setting<'s> {
     pub state: State,
     /// The line, from 1; none if it is not there.
     pub line: Option<u32>,
+    /// The line of another one of the same name, which does not count; none if there is none.
+    pub other: Option<u32>,
     pub(crate) site: Site<'s>,
 }
 

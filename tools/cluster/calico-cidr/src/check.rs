@@ -25,8 +25,8 @@ pub(crate) fn is_block_size(size: u8) -> bool {
 
 /// Whether a finding is about the values that set writes: a failure keeps it from writing them.
 pub(crate) fn is_about_set(finding: &Finding) -> bool {
-    ["cidr", "outside", "overlap", "reserved", "private", "pool-size", "no-effect"]
-        .contains(&finding.check.as_str())
+    let known = ["cidr", "outside", "overlap", "reserved", "private", "pool-size", "backend", "no-effect"];
+    known.contains(&finding.check.as_str())
 }
 
 impl Manifest<'_, '_> {
@@ -34,6 +34,11 @@ impl Manifest<'_, '_> {
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         for setting in self.settings {
+            if let Some(line) = setting.other {
+                let why = format!("it is there twice, on line {line} too: tools differ in which one counts");
+                let fix = Some("remove one of the two".to_owned());
+                found.push(Finding { fix, ..self.warn(setting, "duplicate", why) });
+            }
             match setting.name {
                 Name::Cidr => found.extend(self.pool(setting)),
                 Name::Network => found.extend(self.network(setting)),
@@ -364,24 +369,23 @@ impl Manifest<'_, '_> {
                 let why = "packets are not wrapped as the platform wants";
                 found.push(Finding { current, want, fix, ..self.fail(wrapping.by, "encap", why) });
             }
-            let without_bgp = self
-                .active(Name::Backend, None)
-                .find(|backend| matches!(backend.value.as_deref(), Some("vxlan" | "Disabled")));
-            if let Some(backend) =
-                without_bgp.filter(|_| !matches!(encap, Encap::Vxlan | Encap::VxlanCrossSubnet))
-            {
-                let why =
-                    format!("without BGP nobody tells the nodes the routes that {} needs", encap_word(encap));
-                let want = if backend.form == Form::Operator { "Enabled" } else { "bird" };
-                let severity = Severity::Critical;
-                found.push(Finding {
-                    severity,
-                    want: Some(want.into()),
-                    ..self.fail(backend, "backend", why)
-                });
-            }
+            found.extend(self.backend(encap));
         }
         found
+    }
+
+    /// All but VXLAN needs BGP.
+    fn backend(&self, encap: Encap) -> Option<Finding> {
+        let mut backends = self.active(Name::Backend, None);
+        let off = backends.find(|backend| matches!(backend.value.as_deref(), Some("vxlan" | "Disabled")))?;
+        let (want, fix) = match off.form {
+            Form::Operator => ("Enabled", "spec.calicoNetwork.bgp: Enabled; or an encapsulation of VXLAN"),
+            _ => ("bird", "calico_backend: bird, with -bird-live and -bird-ready in the probes; or VXLAN"),
+        };
+        let why = format!("without BGP nobody tells the nodes the routes that {} needs", encap_word(encap));
+        let (severity, want, fix) = (Severity::Critical, Some(want.into()), Some(fix.into()));
+        let needed = !matches!(encap, Encap::Vxlan | Encap::VxlanCrossSubnet);
+        needed.then(|| Finding { severity, want, fix, ..self.fail(off, "backend", why) })
     }
 }
 

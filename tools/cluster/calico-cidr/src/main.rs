@@ -61,6 +61,7 @@
 //! # Checks
 //!
 //! - cidr, half, commented: the pool's network cannot be read, or does not count
+//! - duplicate: a variable is there twice
 //! - outside, smaller, overlap, reserved, private: the pool against the platform's networks
 //! - network: flannel is told another network
 //! - block-size, pool-size: Calico's limits; another size than the platform's
