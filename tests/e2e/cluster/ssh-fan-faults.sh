@@ -89,6 +89,11 @@ expect 0 fan run --limit-output 65536 -- sh -c 'head -c 10000000 /dev/zero | tr 
 says 'all(.truncated and (.stdout | length | . > 60000 and . < 66000))'
 proved "output is bounded, and the record says so"
 
+inventory nodes "$WORK/platform.yaml" >"$WORK/all"
+hosts client script -qec "ssh-fan run --hosts $WORK/all --ssh-config $CFG -- true >$WORK/quiet" /dev/null >"$ERR"
+grep -q '7 of 7 hosts, 0 failed' "$ERR" || fail "no progress on a terminal"
+proved "on a terminal it says how far it has come"
+
 hosts exec w1 systemctl stop ssh
 hosts exec w2 systemctl stop ssh
 inventory select 'name=w1 || name=w2' "$WORK/platform.yaml" >"$WORK/two"
