@@ -325,13 +325,9 @@ impl Manifest<'_, '_> {
 
     fn assign_ipv6(&self, setting: &Setting) -> Option<Finding> {
         let pools = self.active(Name::Cidr, Some(Family::V6)).next().is_some();
-        let assigned = setting.value.as_ref().is_some_and(|text| text.contains("\"assign_ipv6\""));
-        (pools && !assigned).then(|| Finding {
-            current: None,
-            want: Some(
-                "\"ipam\": {\"type\": \"calico-ipam\", \"assign_ipv4\": \"true\", \"assign_ipv6\": \"true\"}"
-                    .into(),
-            ),
+        (pools && setting.value.as_deref() != Some("true")).then(|| Finding {
+            want: Some("\"assign_ipv6\": \"true\" beside \"type\": \"calico-ipam\"".into()),
+            fix: Some("calico-cidr set --cidr, with the network of IPv6".into()),
             reference: Some("Calico: configure dual stack or IPv6 only".into()),
             ..self.fail(
                 setting,

@@ -83,7 +83,9 @@
 //! Calico reads the pool once, when there is none yet. Afterwards the pool is
 //! an object of its own; with `--pools` (`kubectl get ippools -o json`) the
 //! findings say so. While the pool is a comment, Calico takes podSubnet of
-//! kubeadm-config, or else a private network it finds free.
+//! kubeadm-config, or else a private network it finds free. A network of IPv6
+//! beside one of IPv4 brings all it needs with it; IPv6 alone needs more than
+//! `set` writes (`assign_ipv4`, `IP`, `CALICO_ROUTER_ID`).
 
 mod check;
 mod get;
