@@ -18,7 +18,6 @@ trap 'exit 143' TERM INT
 lab() { "$ROOT/scripts/ha-lab" "$@"; }
 
 story_end() {
-  [ -z "${KEEP:-}" ] || cp -r "$WORK" "$KEEP"
   local status=$1
   trap - EXIT
   if [ "$status" != 0 ] && [ "$status" != 77 ]; then

@@ -21,7 +21,7 @@ pub(crate) struct Job {
     /// What it becomes [default: what the platform says]
     #[arg(long, value_name = "ROLE")]
     role: Option<As>,
-    /// Work on the tree below DIR
+    /// Work on the tree below DIR (kubeadm's --rootfs)
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
     /// The version of kubeadm's configuration
@@ -93,6 +93,10 @@ impl Job {
         };
         let name = host.name.clone();
         let root = self.root.canonicalize().doing(format!("opening {}", self.root.display()))?;
+        let mut words = self.words.clone();
+        if !place.is_live() {
+            words.extend(["--rootfs".to_owned(), root.display().to_string()]);
+        }
         Ok(Looked {
             at: platform.hosts.iter().position(|host| host.name == name).unwrap_or_default(),
             site: Site::new(root),
@@ -107,7 +111,7 @@ impl Job {
             kubeadm: self.kubeadm.clone(),
             api: self.config_version.into(),
             patches: self.patches.clone(),
-            words: self.words.clone(),
+            words,
             platform,
         })
     }
