@@ -90,14 +90,15 @@ impl Files {
         }
     }
 
-    /// The one source that stays: the first that apt looks at, else one that is switched off.
+    /// The one source that stays: one that apt looks at, and the right one, if there is one.
     fn choose(&mut self, want: &Want, report: &mut Report) -> Option<Found> {
         let is = |source: &Source| {
             let binary = source.types.iter().any(|kind| kind == "deb");
             binary && source.uris.iter().any(|uri| want.repository.prefix(uri).is_some())
         };
         let mut ours = self.found(is);
-        ours.sort_by_key(|(_, source)| !source.enabled);
+        let right = |source: &Source| source.uris.iter().any(|uri| same(uri, &want.place(Some(uri))));
+        ours.sort_by_key(|(_, source)| (!source.enabled, !right(source)));
         let mut ours = ours.into_iter();
         let chosen = ours.next();
         for (at, source) in ours.filter(|(_, source)| source.enabled) {

@@ -97,7 +97,8 @@ impl Files {
             })
         };
         let mut ours = self.found(is);
-        ours.sort_by_key(|(.., repo)| !repo.is_enabled());
+        let right = |repo: &Repo| repo.get("baseurl").is_some_and(|url| same(url, &want.place(Some(url))));
+        ours.sort_by_key(|(.., repo)| (!repo.is_enabled(), !right(repo)));
         let mut ours = ours.into_iter();
         let chosen = ours.next();
         for (at, place, repo) in ours.filter(|(.., repo)| repo.is_enabled()) {
@@ -133,7 +134,7 @@ impl Files {
         if repo.get("gpgkey") != Some(gpgkey) {
             set(
                 "repository-signed-by",
-                "dnf checks its packages with the key that was judged".into(),
+                "dnf checks its packages with the key that is named here".into(),
                 "gpgkey",
                 gpgkey,
             );

@@ -95,8 +95,9 @@ fn good(keys: &[&Key], file: &str, trust: &Trust, report: &mut Report) -> bool {
 
 /// Whether the name of an apt keyring goes with its content: apt goes by the name alone.
 pub(crate) fn fits(path: &str, keyring: &Keyring) -> bool {
-    match path.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("asc") => keyring.form == Form::Armoured,
+    match ending(path) {
+        // apt before 3.0 reads the first block alone.
+        Some("asc") => keyring.form == Form::Armoured && keyring.blocks == 1,
         Some("gpg") => keyring.form == Form::Binary,
         _ => true,
     }
@@ -106,11 +107,15 @@ pub(crate) fn fits(path: &str, keyring: &Keyring) -> bool {
 pub(crate) fn content(path: &str, keyring: &Keyring, given: &[u8]) -> Vec<u8> {
     if fits(path, keyring) {
         given.to_vec()
-    } else if keyring.form == Form::Armoured {
+    } else if ending(path) == Some("gpg") {
         keyring.bytes.clone()
     } else {
         keyring.armoured().into_bytes()
     }
+}
+
+fn ending(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, ending)| ending)
 }
 
 fn prints<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
@@ -172,5 +177,9 @@ mod tests {
         assert_eq!(content("/k.gpg", &armoured, KEY), armoured.bytes);
         assert_eq!(content("/k.asc", &armoured, KEY), KEY);
         assert_eq!(openpgp::parse(&content("/k.asc", &binary, &binary.bytes)).unwrap().keys, armoured.keys);
+        let twice = [KEY, KEY].concat();
+        let joined = content("/k.asc", &openpgp::parse(&twice).unwrap(), &twice);
+        let joined = openpgp::parse(&joined).unwrap();
+        assert_eq!((joined.blocks, joined.keys.len()), (1, 2));
     }
 }
