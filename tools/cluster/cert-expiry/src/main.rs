@@ -127,7 +127,11 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     findings.iter().try_for_each(|finding| out.emit(finding))?;
     job.metrics.write_series(&metrics::series(&records, &findings))?;
     match (scan.wrong, scan.silent.first()) {
-        (wrong, _) if !wrong.is_empty() => Err(Error::invalid_all("reading certificates", wrong)),
+        (wrong, _) if !wrong.is_empty() => {
+            let missing = wrong.iter().any(|why| why.ends_with("no such file or directory"));
+            let error = Error::invalid_all("reading certificates", wrong);
+            Err(if missing { error.hint("a server is named HOST:PORT") } else { error })
+        }
         (_, Some((server, failure))) if scan.seen.is_empty() => {
             let more = if scan.silent.len() > 1 { ", nor does any other server" } else { "" };
             Err(Error::unavailable(format!("asking {server}"), format!("{failure}{more}")))
