@@ -191,6 +191,8 @@ host_network() {
   interface=$(host_field "$name" '.interface // "eth0"')
   ip netns del "$ns" 2>/dev/null || true
   ip netns add "$ns"
+  # A namespace that was deleted keeps its devices for a while.
+  ip -n "$LAB-sw" link del "p$index" 2>/dev/null || true
   ip -n "$LAB-sw" link add "p$index" type veth peer name "$interface" address "02:00:00:00:00:$(printf %02x "$index")" netns "$ns"
   ip -n "$LAB-sw" link set "p$index" master br0 up
   ip -n "$ns" link set lo up

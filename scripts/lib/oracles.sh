@@ -46,6 +46,19 @@ need_go() {
 # Debian's python3 comes without what makes environments.
 need_venv() { python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv; }
 
+# Ansible as published, in an environment of its own; its folder is in ANSIBLE.
+ANSIBLE_WHEEL=ansible-core==2.19.4
+need_ansible() {
+  ANSIBLE=$ORACLES_CACHE/$ANSIBLE_WHEEL/bin
+  [ ! -x "$ANSIBLE/ansible-playbook" ] || return 0
+  say "installing $ANSIBLE_WHEEL from PyPI into ${ANSIBLE%/bin}"
+  { need_venv && python3 -m venv "${ANSIBLE%/bin}" && "$ANSIBLE/pip" install -q "$ANSIBLE_WHEEL"; } >&2 || {
+    say "Ansible could not be installed"
+    rm -rf "${ANSIBLE%/bin}"
+    return 1
+  }
+}
+
 build_oracles() (
   local version flags="" package name
   version=$(oracle_version)

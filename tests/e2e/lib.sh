@@ -73,6 +73,9 @@ says() {
 
 complains() { grep -q -- "$1" "$ERR" || fail "standard error does not say: $1"; }
 
+# What is in a directory, hidden files as well, on one line.
+files_in() { find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | LC_ALL=C sort | xargs; }
+
 # within SECONDS COMMAND…: it answers yes in time.
 within() { wait_for "$@" || fail "not within $1 s: ${*:2}"; }
 

@@ -55,6 +55,7 @@ pub(crate) fn settings<'s>(stream: &'s Stream<'_>, root: &'s Node, six: bool) ->
             value: found.value,
             state: found.state,
             line: found.line,
+            other: env.other(variable),
             site: found.site,
         })
     });
@@ -85,6 +86,13 @@ impl<'s> Env<'s, '_> {
             Some(item) => Some(self.active(variable, item)),
             None => self.commented(variable),
         }
+    }
+
+    /// The line of one that is there, and overridden by a later one.
+    fn other(&self, variable: &str) -> Option<u32> {
+        let mut named = self.list.items().iter().rev();
+        let mut named = named.by_ref().filter(|item| item.get("name").and_then(Node::text) == Some(variable));
+        named.nth(1).map(|item| item.line)
     }
 
     /// A variable whose name counts.

@@ -44,7 +44,7 @@ pub enum Name {
     /// Who tells the nodes about routes: bird, vxlan or none; with the
     /// operator, whether BGP does: Enabled, Disabled.
     Backend,
-    /// What the network plugin is told.
+    /// Whether the plugin gives pods an address of IPv6: true, false.
     Plugin,
 }
 
@@ -81,6 +81,8 @@ pub struct Setting<'s> {
     pub state: State,
     /// The line, from 1; none if it is not there.
     pub line: Option<u32>,
+    /// The line of another one of the same name, which does not count; none if there is none.
+    pub other: Option<u32>,
     pub(crate) site: Site<'s>,
 }
 
@@ -91,6 +93,8 @@ pub(crate) enum Site<'s> {
     Scalar(&'s Node),
     /// Some bytes of a value.
     Bytes(Range<usize>),
+    /// A place in a value, and what goes before and behind.
+    Between(usize, String, String),
     /// Lines that are written anew: perhaps one with the name, and one with
     /// what goes before and behind the value.
     Pair(Option<(u32, String)>, (u32, String, String)),

@@ -58,6 +58,7 @@ impl<'s> Of<'s, '_> {
             value: node.text().filter(|_| !node.is_null()).map(str::to_owned),
             state: if node.is_null() { State::Half } else { State::Active },
             line: Some(node.line),
+            other: None,
             site: Site::Scalar(node),
         }
     }

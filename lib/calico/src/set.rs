@@ -70,7 +70,8 @@ impl Wanted {
             Name::Autodetect => self.autodetect.clone().and_then(|way| unless(FIRST_FOUND, way)),
             Name::Address => six.then(|| "autodetect".to_owned()),
             Name::Support => Some("true".to_owned()),
-            Name::Mtu | Name::Backend | Name::Plugin => None,
+            Name::Plugin => cidr.map(|_| "true".to_owned()),
+            Name::Mtu | Name::Backend => None,
         }
     }
 }
@@ -129,6 +130,7 @@ fn write(edits: &mut Edits, setting: &Setting, value: &str) -> Result<(), Error>
         Site::Scalar(node) => edits.set_text(node, value)?,
         Site::Bytes(range) if setting.name == Name::Autodetect => edits.replace(range.clone(), spelled),
         Site::Bytes(range) => edits.replace(range.clone(), value.to_owned()),
+        Site::Between(at, before, behind) => edits.replace(*at..*at, format!("{before}{value}{behind}")),
         Site::Pair(name, (line, before, behind)) => {
             if let Some((line, text)) = name {
                 edits.replace_line(*line, text.clone());
@@ -310,6 +312,7 @@ mod tests {
         let cidrs = vec!["10.244.0.0/16".parse().unwrap(), "fd44::/48".parse().unwrap()];
         let both = Wanted { cidrs, ..all() };
         let (_, come) = changed(&set(MANIFEST, &all()).unwrap(), &set(MANIFEST, &both).unwrap());
+        assert!(come.iter().any(|line| line.contains("\"assign_ipv6\": \"true\"")), "{come:?}");
         for line in [
             "- name: IP6",
             "- name: CALICO_IPV6POOL_CIDR",

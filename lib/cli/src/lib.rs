@@ -42,6 +42,7 @@ mod out;
 mod place;
 #[cfg(feature = "platform")]
 mod platform_document;
+mod progress;
 mod steps;
 mod table;
 
@@ -51,13 +52,14 @@ pub use args::{Format, HostPort};
 pub use change_files::{apply, check, plan, recover, undo, warn_of_the_rest};
 pub use entry::{Tool, main};
 pub use error::{Context, Error, Result};
-pub use humantime::{Duration, format_rfc3339_millis as rfc3339};
+pub use humantime::{Duration, Timestamp, format_rfc3339_millis as rfc3339};
 pub use input::{Input, Records};
 pub use message::{note, warn, warn_hint};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, Series};
 pub use out::Out;
 #[cfg(feature = "change")]
 pub use place::Place;
+pub use progress::Progress;
 pub use steps::Steps;
 
 /// The identity of the calling command: name, version, header and schemas,

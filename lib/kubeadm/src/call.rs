@@ -9,6 +9,8 @@ use process::{End, Finished, Limits};
 
 /// So many lines of what kubeadm complained of are passed on.
 const LINES: usize = 12;
+/// What kubeadm calls letting a check of its own pass.
+const IGNORE: &str = "--ignore-preflight-errors=";
 
 /// One run of kubeadm.
 #[derive(Clone)]
@@ -74,9 +76,15 @@ impl Fault for Failure {
 }
 
 impl Call {
-    /// For `--ignore-preflight-errors`: the checks that fail where a run of
-    /// kubeadm was killed, because of what it left.
-    pub fn left_behind(api_port: u16) -> String {
+    /// The word that lets kubeadm pass by what a killed run of it left. None
+    /// if `words` let it pass everything: kubeadm refuses both.
+    pub fn past_what_is_left(api_port: u16, words: &[String]) -> Option<String> {
+        if words
+            .iter()
+            .any(|word| word.starts_with(IGNORE) && word[IGNORE.len()..].split(',').any(|one| one == "all"))
+        {
+            return None;
+        }
         const ETC: &str = "Available--etc-kubernetes";
         let files = ["bootstrap-kubelet.conf", "kubelet.conf", "pki-ca.crt"].map(str::to_owned);
         let manifests = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
@@ -84,7 +92,8 @@ impl Call {
         let files = files.into_iter().chain(manifests).map(|name| format!("File{ETC}-{name}"));
         let directories = [format!("Dir{ETC}-manifests"), "DirAvailable--var-lib-etcd".into()];
         let ports = [api_port, 10250, 10257, 10259, 2379, 2380].map(|port| format!("Port-{port}"));
-        files.chain(directories).chain(ports).collect::<Vec<_>>().join(",")
+        let checks = files.chain(directories).chain(ports).collect::<Vec<_>>().join(",");
+        Some(format!("{IGNORE}{checks}"))
     }
 
     /// The command line as a person would type it.
@@ -169,6 +178,14 @@ mod tests {
         let (_dir, call) = call("cat \"$3\"");
         assert_eq!(call.run().unwrap(), call.document);
         assert_eq!(call.line(), "kubeadm init --config /dev/stdin");
+    }
+
+    #[test]
+    fn all_checks_and_some_do_not_go_together() {
+        let words = |text: &str| [text.to_owned()];
+        assert!(Call::past_what_is_left(6443, &words("--ignore-preflight-errors=Swap,all")).is_none());
+        let some = Call::past_what_is_left(8443, &words("--ignore-preflight-errors=Swap")).unwrap();
+        assert!(some.starts_with("--ignore-preflight-errors=File") && some.contains(",Port-8443,"), "{some}");
     }
 
     #[test]

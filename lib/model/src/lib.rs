@@ -13,6 +13,7 @@
 
 mod balancer;
 mod calico;
+mod certificate;
 mod change;
 mod check;
 mod credentials;
@@ -34,6 +35,7 @@ mod vrrp;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use calico::{CalicoSetting, CalicoState};
+pub use certificate::Certificate;
 pub use change::{Action, Change};
 pub use check::{Check, CheckedVip, VipCheck};
 pub use credentials::Credentials;

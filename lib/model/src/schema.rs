@@ -10,6 +10,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     }
     vec![
         entry::<crate::CalicoSetting>("calico-setting"),
+        entry::<crate::Certificate>("certificate"),
         entry::<crate::Change>("change"),
         entry::<crate::Credentials>("credentials"),
         entry::<crate::Difference>("difference"),

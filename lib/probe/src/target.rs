@@ -11,6 +11,7 @@ use rustls::{ClientConfig, ClientConnection};
 
 use crate::head::{Body, HEAD_BYTES, Head, Parsed, last_chunk, parse};
 use crate::stream::Timed;
+use crate::trust::Keeper;
 use crate::url::Url;
 use crate::{Cause, Error, Failure, Phase, Reply, Stream, Times, Trust, certificate};
 
@@ -109,6 +110,28 @@ impl Target {
         opened.map(|stream| Connection { stream, times, not_after }).map_err(|failure| (phase, failure))
     }
 
+    /// The certificates the server shows, DER, its own first; none over plain
+    /// HTTP. Nobody is trusted and nothing is asked: a server that would turn
+    /// us away for our own certificate has shown its own before.
+    ///
+    /// # Errors
+    /// Fails with the stage it got to and the reason.
+    pub fn chain(&self, deadline: Instant) -> Result<Vec<Vec<u8>>, (Phase, Failure)> {
+        let Some((config, name)) = &self.tls else { return Ok(Vec::new()) };
+        let mut socket = self.socket(deadline).map_err(|error| (Phase::Connect, error.into()))?;
+        let (config, keeper) = Keeper::config(ClientConfig::clone(config));
+        let session = ClientConnection::new(Arc::new(config), name.clone());
+        let mut session = session.map_err(|error| (Phase::Tls, error.into()))?;
+        while session.is_handshaking() {
+            match session.complete_io(&mut socket) {
+                Err(error) if keeper.shown().is_empty() => return Err((Phase::Tls, error.into())),
+                Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        Ok(keeper.shown())
+    }
+
     /// The request [`Target::get`] sends, for who sends it on a [`Connection`].
     pub fn request(&self) -> &[u8] {
         &self.request
@@ -131,13 +154,8 @@ impl Target {
         read_body(&mut stream, head.body, &buffer[length..])
     }
 
-    fn open(
-        &self,
-        start: Instant,
-        deadline: Instant,
-        times: &mut Times,
-        not_after: &mut Option<SystemTime>,
-    ) -> Result<Stream, Failure> {
+    /// A connection to the first address that takes one.
+    fn socket(&self, deadline: Instant) -> io::Result<Timed> {
         let mut socket = Err(ErrorKind::AddrNotAvailable.into());
         for address in &self.addresses {
             socket = Timed::connect(address, deadline);
@@ -145,7 +163,17 @@ impl Target {
                 break;
             }
         }
-        let mut socket = socket?;
+        socket
+    }
+
+    fn open(
+        &self,
+        start: Instant,
+        deadline: Instant,
+        times: &mut Times,
+        not_after: &mut Option<SystemTime>,
+    ) -> Result<Stream, Failure> {
+        let mut socket = self.socket(deadline)?;
         times.connect = Some(start.elapsed());
         let Some((config, name)) = &self.tls else { return Ok(Stream::plain(socket)) };
         let mut session = ClientConnection::new(Arc::clone(config), name.clone())?;
@@ -215,4 +243,73 @@ fn read_body(stream: &mut Stream, body: Body, begun: &[u8]) -> Result<(), Failur
 
 fn cut() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "closed in the middle of the body")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::crypto::ring;
+    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+    use rustls::server::WebPkiClientVerifier;
+    use rustls::{RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion};
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    /// A server that turns away whoever shows no certificate: its address, its own certificate.
+    fn strict(version: &'static SupportedProtocolVersion) -> (SocketAddr, CertificateDer<'static>) {
+        let made = rcgen::generate_simple_self_signed(vec!["etcd".into()]).unwrap();
+        let own = made.cert.der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.clone()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![own.clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut session = ServerConnection::new(Arc::new(config)).unwrap();
+            while session.is_handshaking() && session.complete_io(&mut socket).is_ok() {}
+        });
+        (address, own)
+    }
+
+    fn chain(address: SocketAddr) -> Result<Vec<Vec<u8>>, (Phase, Failure)> {
+        let target = Target::new(&format!("https://{address}/"), &Trust::Insecure, None).unwrap();
+        target.chain(Instant::now() + Duration::from_millis(500))
+    }
+
+    #[test]
+    fn who_wants_a_certificate_of_us_still_shows_its_own() {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let (address, own) = strict(version);
+            assert_eq!(chain(address).unwrap(), [own.to_vec()], "{version:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_no_tls_and_silence_are_told_apart_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(chain(address).unwrap_err().1.cause, Cause::Timeout);
+        let speaker = thread::spawn(move || {
+            // The one that waited in vain comes first.
+            for socket in listener.incoming().take(2) {
+                let _ = socket.unwrap().write_all(b"SSH-2.0-here\r\n");
+            }
+        });
+        assert_eq!(chain(address).unwrap_err().0, Phase::Tls);
+        speaker.join().unwrap();
+        let (phase, failure) = chain(address).unwrap_err();
+        assert_eq!((phase, failure.cause), (Phase::Connect, Cause::Refused));
+    }
 }

@@ -1,7 +1,7 @@
 //! Whose certificates are believed.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -56,6 +56,64 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, Error> {
         roots.add(certificate).map_err(|error| Error::Ca(format!("CA certificate: {error}")))?;
     }
     if roots.is_empty() { Err(Error::Ca("no certificate in the CA file".into())) } else { Ok(roots) }
+}
+
+/// Accepts every certificate whatsoever, and keeps what was shown: nothing is
+/// asked over such a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    shown: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Keeper {
+    /// A configuration that keeps what the server shows, and the keeper.
+    pub(crate) fn config(mut config: ClientConfig) -> (ClientConfig, Arc<Self>) {
+        let keeper = Arc::new(Self::default());
+        config.dangerous().set_certificate_verifier(Arc::<Self>::clone(&keeper));
+        (config, keeper)
+    }
+
+    /// What the server has shown, DER, its own first.
+    pub(crate) fn shown(&self) -> Vec<Vec<u8>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ServerCertVerifier for Keeper {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let chain = std::iter::once(own).chain(others).map(|der| der.to_vec()).collect();
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Accepts every certificate, but still demands that its key signed the handshake.

@@ -45,8 +45,8 @@ impl Certificate {
     /// # Errors
     /// Fails if it is broken, or something follows it.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
-        let (rest, parsed) =
-            X509Certificate::from_der(der).map_err(|error| Error::Certificate(error.to_string()))?;
+        let (rest, parsed) = X509Certificate::from_der(der)
+            .map_err(|_| Error::Certificate("it is cut off, or none at all".into()))?;
         if !rest.is_empty() {
             return Err(Error::Certificate("something follows it".into()));
         }

@@ -15,13 +15,15 @@
 
 mod certificate;
 mod key;
+mod kubeconfig;
 
 pub use certificate::Certificate;
 pub use key::public_key;
+pub use kubeconfig::{Held, Material, kubeconfig};
 
 use model::{Fault, Kind};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 
 /// Why there is no certificate or key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,8 +55,18 @@ impl Fault for Error {
 pub fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, Error> {
     let mut found = Vec::new();
     for der in CertificateDer::pem_slice_iter(pem) {
-        let der = der.map_err(|error| Error::Pem(error.to_string()))?;
+        let der = der.map_err(|error| Error::Pem(said(&error)))?;
         found.push(Certificate::from_der(&der)?);
     }
     if found.is_empty() { Err(Error::None) } else { Ok(found) }
+}
+
+/// In words: the library's own list the bytes of a marker, or quote what is inside.
+fn said(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a block has no end".into(),
+        pem::Error::IllegalSectionStart { .. } => "a block begins with a line that is no marker".into(),
+        pem::Error::Base64Decode(_) => "a block is no base64".into(),
+        other => other.to_string(),
+    }
 }

@@ -45,9 +45,11 @@ impl<'t> Stream<'t> {
         }
         let offsets = text.char_indices().map(|(offset, _)| offset).chain([text.len()]).collect();
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(n, _)| n + 1);
-        let mut builder = Builder { text, offsets, events: Parser::new_from_str(text), blocks: Vec::new() };
+        let lines = [0].into_iter().chain(newlines).collect();
+        let events = Parser::new_from_str(text);
+        let mut builder = Builder { text, offsets, lines, events, blocks: Vec::new() };
         let documents = builder.documents()?;
-        Ok(Self { text, documents, lines: [0].into_iter().chain(newlines).collect(), blocks: builder.blocks })
+        Ok(Self { text, documents, lines: builder.lines, blocks: builder.blocks })
     }
 
     /// How many lines there are.
@@ -58,7 +60,7 @@ impl<'t> Stream<'t> {
 
     /// The line an offset lies on, from 1.
     pub fn line_at(&self, offset: usize) -> u32 {
-        u32::try_from(self.lines.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
+        line_at(&self.lines, offset)
     }
 
     /// The bytes of a line (from 1) without its line end; empty behind the last one.
@@ -96,6 +98,7 @@ struct Builder<'t> {
     text: &'t str,
     /// The byte each character begins at: marks count characters.
     offsets: Vec<usize>,
+    lines: Vec<usize>,
     events: Parser<'t, StrInput<'t>>,
     blocks: Vec<Range<usize>>,
 }
@@ -118,8 +121,9 @@ impl<'t> Builder<'t> {
 
     /// The value that begins with an event.
     fn node(&mut self, (event, span): (Event<'t>, Span), depth: usize) -> Result<Node, Error> {
-        let line = line(span.start);
         let start = self.offset(span.start);
+        // The scanner counts a lone CR as well.
+        let line = line_at(&self.lines, start);
         let written = start..self.offset(span.end).max(start);
         let nested = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
         if nested && depth >= LIMIT_DEPTH {
@@ -219,7 +223,7 @@ impl<'t> Builder<'t> {
             Some(Err(error)) => {
                 let column = u32::try_from(error.marker().col() + 1).unwrap_or(u32::MAX);
                 let why = error.info().split_whitespace().collect::<Vec<_>>().join(" ");
-                Err(Error::Syntax { line: line(*error.marker()), column, why })
+                Err(Error::Syntax { line: line_at(&self.lines, self.offset(*error.marker())), column, why })
             }
             None => Err(Error::Syntax { line: 1, column: 1, why: "it ends too early".into() }),
         }
@@ -230,8 +234,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-fn line(mark: Marker) -> u32 {
-    u32::try_from(mark.line()).unwrap_or(u32::MAX)
+fn line_at(lines: &[usize], offset: usize) -> u32 {
+    u32::try_from(lines.partition_point(|start| *start <= offset)).unwrap_or(u32::MAX)
 }
 
 /// How long a quoted text is that begins at its quote. Doubled single quotes

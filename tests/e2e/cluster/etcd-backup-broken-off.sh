@@ -9,7 +9,7 @@ trap 'status=$?; etcd_down "$E"; umount "$WORK/small" 2>/dev/null || true; story
 SAVE=(etcd-check save --ca "$E/pki/ca.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key" --endpoints https://127.0.0.1:25610)
 # A part that nobody holds a lock on was left by a run before.
 begun() { [ -s "$B/.a.db.etcd-check" ] && ! flock -n "$B/.a.db.etcd-check" true; }
-only() { [ "$(ls -A "$1" | xargs)" = "$2" ] || fail "in $1: $(ls -A "$1" | xargs), not $2"; }
+only() { [ "$(files_in "$1")" = "$2" ] || fail "in $1: $(files_in "$1"), not $2"; }
 
 etcd_up "$E" 25600 1 --unsafe-no-fsync || fail "etcd does not come up"
 mkdir "$B"

@@ -60,9 +60,9 @@ expect 1 etcd-check prune plan "$WORK/backups" --keep 1
 says 'map(.path | split("/")[-1]) == ["flipped.db", "a.db"] and all(.action == "delete")'
 complains 'cut.db: is broken'
 expect 0 etcd-check prune apply "$WORK/backups" --keep 1 --keep-days 9
-[ "$(ls "$WORK/backups" | xargs)" = "a.db b.db cut.db" ] || fail "left: $(ls "$WORK/backups" | xargs)"
+[ "$(files_in "$WORK/backups")" = "a.db b.db cut.db" ] || fail "left: $(files_in "$WORK/backups")"
 expect 0 etcd-check prune apply "$WORK/backups" --keep 1
-[ "$(ls "$WORK/backups" | xargs)" = "b.db cut.db" ] || fail "left: $(ls "$WORK/backups" | xargs)"
+[ "$(files_in "$WORK/backups")" = "b.db cut.db" ] || fail "left: $(files_in "$WORK/backups")"
 expect 0 etcd-check prune apply "$WORK/backups" --keep 1
 [ ! -s "$OUT" ] || fail "the second apply removed something"
 rm "$WORK/backups/b.db"

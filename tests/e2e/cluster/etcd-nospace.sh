@@ -6,7 +6,7 @@ etcd_needs || skip "etcd is missing"
 E=$WORK/etcd
 trap 'status=$?; etcd_down "$E"; story_end $status' EXIT
 TLS=(--ca "$E/pki/ca.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key")
-check() { etcd-check check "${TLS[@]}" --endpoints "$(cat "$E/endpoints")" "$@"; }
+check() { etcd-check check "${TLS[@]}" --endpoints "$(cat "$E/endpoints")"; }
 
 etcd_up "$E" 25700 3 --quota-backend-bytes 100663296 || fail "etcd does not come up"
 expect 0 check

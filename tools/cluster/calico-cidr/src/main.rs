@@ -61,6 +61,7 @@
 //! # Checks
 //!
 //! - cidr, half, commented: the pool's network cannot be read, or does not count
+//! - duplicate: a variable is there twice
 //! - outside, smaller, overlap, reserved, private: the pool against the platform's networks
 //! - network: flannel is told another network
 //! - block-size, pool-size: Calico's limits; another size than the platform's
@@ -82,23 +83,25 @@
 //! Calico reads the pool once, when there is none yet. Afterwards the pool is
 //! an object of its own; with `--pools` (`kubectl get ippools -o json`) the
 //! findings say so. While the pool is a comment, Calico takes podSubnet of
-//! kubeadm-config, or else a private network it finds free.
+//! kubeadm-config, or else a private network it finds free. A network of IPv6
+//! beside one of IPv4 brings all it needs with it; IPv6 alone needs more than
+//! `set` writes (`assign_ipv4`, `IP`, `CALICO_ROUTER_ID`).
 
 mod check;
 mod get;
+mod job;
 mod pools;
 
 use std::process::ExitCode;
 
-use calico::{Form, Wanted};
-use clap::{Args as Group, Parser, Subcommand};
-use cli::{Answer, Context, Error, Input, Out};
+use clap::{Parser, Subcommand};
+use cli::{Answer, Context, Input, Out};
 use model::{Action, Change, Status};
-use net::{Cidr, Family};
-use platform::{Encap, Platform};
+use platform::Platform;
 use yaml_splice::Stream;
 
 use crate::check::Manifest;
+use crate::job::{Job, Source, one_standard_input};
 use crate::pools::Pool;
 
 /// Make a Calico manifest use the cluster's networks
@@ -134,49 +137,6 @@ enum Verb {
         #[command(flatten)]
         job: Job,
     },
-}
-
-#[derive(Group)]
-struct Source {
-    /// The pools there are: `kubectl get ippools -o json`
-    #[arg(long, value_name = "FILE")]
-    pools: Option<Input>,
-    /// The manifest; standard input if `-`
-    #[arg(default_value = "-")]
-    file: Input,
-}
-
-#[derive(Group)]
-struct Job {
-    #[command(flatten)]
-    values: Values,
-    #[command(flatten)]
-    source: Source,
-}
-
-#[derive(Group)]
-#[group(required = true, multiple = true)]
-struct Values {
-    /// Take the values of this platform document
-    #[arg(long, value_name = "FILE")]
-    platform: Option<Input>,
-    /// The pods' network; once a family
-    #[arg(long, value_name = "NETWORK")]
-    cidr: Vec<Cidr>,
-    /// The wrapping: none, ipip, ipip-cross-subnet, vxlan, vxlan-cross-subnet
-    #[arg(long, value_name = "WORD", value_parser = calico::encap_named)]
-    encap: Option<Encap>,
-    /// How a node's address is found, such as kubernetes-internal-ip or cidr=10.0.0.0/24
-    #[arg(long, value_name = "METHOD", value_parser = calico::autodetect)]
-    autodetect: Option<String>,
-    /// The prefix length of a node's block: 20 to 32, 116 to 128 for IPv6
-    #[arg(long, value_name = "BITS", value_parser = block_size)]
-    block_size: Vec<u8>,
-}
-
-fn block_size(text: &str) -> Result<u8, String> {
-    let size = text.parse().ok().filter(|size| check::is_block_size(*size));
-    size.ok_or_else(|| format!("`{text}` is not 20 to 32 (IPv4) or 116 to 128 (IPv6)"))
 }
 
 fn main() -> ExitCode {
@@ -221,86 +181,6 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
 }
 
 const LIMIT_BYTES: u64 = yaml_splice::LIMIT_BYTES as u64;
-
-impl Source {
-    fn pools(&self) -> cli::Result<Vec<Pool>> {
-        let Some(input) = &self.pools else { return Ok(Vec::new()) };
-        pools::parse(&input.read(LIMIT_BYTES)?)
-            .invalid(format!("reading `kubectl get ippools -o json` from {input}"))
-    }
-}
-
-impl Job {
-    /// The manifest before and after; none if its pool would be in the way of something.
-    fn edited(&self) -> cli::Result<Option<(String, String)>> {
-        let (values, file) = (&self.values, &self.source.file);
-        one_standard_input([Some(file), self.source.pools.as_ref(), values.platform.as_ref()])?;
-        let platform = values.platform.as_ref().map(Input::platform).transpose()?;
-        let pools = self.source.pools()?;
-        let before = file.read_text(LIMIT_BYTES)?;
-        self.fits(&before)?;
-        let after =
-            calico::set(&before, &values.wanted(platform.as_ref())?).doing(format!("editing {file}"))?;
-        let findings = judge(&after, file, platform.as_ref(), &pools)?;
-        let (refused, told): (Vec<_>, Vec<_>) = findings
-            .into_iter()
-            .filter(check::is_about_set)
-            .partition(|finding| finding.status == Status::Fail);
-        for finding in refused.iter().chain(&told) {
-            let about = finding.current.as_deref().unwrap_or_default();
-            let message = format!("{} {about}: {}", finding.target, finding.why);
-            finding.fix.as_ref().map_or_else(|| cli::warn(&message), |fix| cli::warn_hint(&message, fix));
-        }
-        Ok(refused.is_empty().then_some((before, after)))
-    }
-
-    /// Canal has no place for some values.
-    fn fits(&self, text: &str) -> cli::Result<()> {
-        let stream = parse(text, &self.source.file)?;
-        let canal = settings(&stream, &self.source.file)?.iter().all(|setting| setting.form == Form::Canal);
-        let values = &self.values;
-        if canal && (values.encap.is_some() || values.autodetect.is_some() || !values.block_size.is_empty()) {
-            let why = "in canal.yaml packets and addresses are flannel's: --cidr alone has a place there";
-            return Err(Error::invalid(format!("editing {}", self.source.file), why)
-                .hint("edit \"Backend\" in net-conf.json"));
-        }
-        Ok(())
-    }
-}
-
-impl Values {
-    /// The platform's values, and those that were named in place of them.
-    fn wanted(&self, platform: Option<&Platform>) -> cli::Result<Wanted> {
-        let mut wanted = platform.map(Wanted::by).unwrap_or_default();
-        for family in [Family::V4, Family::V6] {
-            let mut cidrs = self.cidr.iter().filter(|cidr| cidr.family() == family);
-            if let Some(cidr) = cidrs.next() {
-                wanted.cidrs.retain(|other| other.family() != family);
-                wanted.cidrs.push(*cidr);
-            }
-            if cidrs.next().is_some() {
-                return Err(Error::invalid(
-                    "reading arguments",
-                    format!("--cidr is given twice for {family}"),
-                ));
-            }
-        }
-        wanted.encap = self.encap.or(wanted.encap);
-        wanted.autodetect = self.autodetect.clone().or(wanted.autodetect);
-        for size in &self.block_size {
-            let place = if *size <= 32 { &mut wanted.block_size } else { &mut wanted.block_size6 };
-            *place = Some(*size);
-        }
-        Ok(wanted)
-    }
-}
-
-fn one_standard_input(inputs: [Option<&Input>; 3]) -> cli::Result<()> {
-    if inputs.into_iter().flatten().filter(|input| **input == Input::Stdin).count() > 1 {
-        return Err(Error::invalid("reading arguments", "standard input can be one file only"));
-    }
-    Ok(())
-}
 
 fn parse<'t>(text: &'t str, file: &Input) -> cli::Result<Stream<'t>> {
     Stream::parse(text).doing(format!("reading {file}"))

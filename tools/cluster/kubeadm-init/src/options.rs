@@ -169,10 +169,7 @@ impl Looked {
         let mut words: Vec<_> =
             ["init", "--config", "/dev/stdin", "--upload-certs"].map(str::to_owned).into();
         if matches!(stage, Stage::Begun { verb: Verb::Init, .. }) {
-            words.push(format!(
-                "--ignore-preflight-errors={}",
-                Call::left_behind(self.platform.network.api_port)
-            ));
+            words.extend(Call::past_what_is_left(self.platform.network.api_port, &self.words));
         }
         words.extend(self.words.iter().cloned());
         Call { program: self.kubeadm.clone(), words, document, secrets: Vec::new(), timeout }

@@ -18,7 +18,7 @@
 //! kubeadm-join: rendering for cp2: the credentials hold no certificate key: without it a control plane cannot join
 //! status 2
 //! $ kubeadm-join status --credentials credentials.json --min-ttl 48h > /dev/null || echo "status $?"
-//! kubeadm-join: the token holds for 23h 59m [..]
+//! kubeadm-join: the token holds for 23 h 59 min only
 //! status 1
 //! ```
 //!

@@ -21,7 +21,7 @@ pub(crate) struct Job {
     /// What it becomes [default: what the platform says]
     #[arg(long, value_name = "ROLE")]
     role: Option<As>,
-    /// Work on the tree below DIR
+    /// Work on the tree below DIR (kubeadm's --rootfs)
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
     /// The version of kubeadm's configuration
@@ -93,6 +93,10 @@ impl Job {
         };
         let name = host.name.clone();
         let root = self.root.canonicalize().doing(format!("opening {}", self.root.display()))?;
+        let mut words = self.words.clone();
+        if !place.is_live() {
+            words.extend(["--rootfs".to_owned(), root.display().to_string()]);
+        }
         Ok(Looked {
             at: platform.hosts.iter().position(|host| host.name == name).unwrap_or_default(),
             site: Site::new(root),
@@ -107,7 +111,7 @@ impl Job {
             kubeadm: self.kubeadm.clone(),
             api: self.config_version.into(),
             patches: self.patches.clone(),
-            words: self.words.clone(),
+            words,
             platform,
         })
     }
@@ -146,8 +150,7 @@ impl Looked {
     pub(crate) fn call(&self, stage: Stage, document: String, timeout: Duration) -> Call {
         let mut words: Vec<_> = ["join", "--config", "/dev/stdin"].map(str::to_owned).into();
         if let Stage::Begun { verb: Verb::Join, registered } = stage {
-            let left = Call::left_behind(self.platform.network.api_port);
-            words.push(format!("--ignore-preflight-errors={left}"));
+            words.extend(Call::past_what_is_left(self.platform.network.api_port, &self.words));
             // A node that is registered must not ask to be registered again.
             if registered {
                 words.push("--skip-phases=kubelet-start".into());

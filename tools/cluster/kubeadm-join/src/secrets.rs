@@ -187,9 +187,24 @@ impl Remaining {
     }
 }
 
-/// A time for eyes: whole minutes, or seconds below one.
+/// A time for eyes, as fine as one would say it.
 pub(crate) fn rough(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let whole = if seconds < 60 { seconds } else { seconds / 60 * 60 };
-    humantime::format_duration(Duration::from_secs(whole)).to_string()
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_two_hours_and_a_minute_is_told_in_both() {
+        let told = |seconds| rough(Duration::from_secs(seconds));
+        assert_eq!(told(2 * 3600 + 60), "2 h 1 min");
+        assert_eq!([told(59), told(3599), told(172_800)], ["59 s", "59 min", "2 days"]);
+    }
 }
