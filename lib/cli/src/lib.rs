@@ -42,6 +42,7 @@ mod out;
 mod place;
 #[cfg(feature = "platform")]
 mod platform_document;
+mod progress;
 mod steps;
 mod table;
 
@@ -58,6 +59,7 @@ pub use metrics::{Metrics, Series};
 pub use out::Out;
 #[cfg(feature = "change")]
 pub use place::Place;
+pub use progress::Progress;
 pub use steps::Steps;
 
 /// The identity of the calling command: name, version, header and schemas,

@@ -42,11 +42,11 @@ pub(crate) fn error(message: &str, hint: Option<&str>) {
 fn say(level: &str, message: &str, hint: Option<&str>) {
     let silent = Voice::default();
     let voice = VOICE.get().unwrap_or(&silent);
-    let mut lines = String::new();
+    let mut lines = crate::progress::out_of_the_way().to_owned();
     if voice.json {
         let time = crate::rfc3339(SystemTime::now()).to_string();
         let line = serde_json::json!({"time": time, "level": level, "tool": voice.tool, "message": message, "hint": hint});
-        lines = format!("{line}\n");
+        lines.push_str(&format!("{line}\n"));
     } else {
         lines.push_str(&format!("{}: {message}\n", voice.tool));
         if let Some(hint) = hint {

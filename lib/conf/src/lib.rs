@@ -18,6 +18,8 @@
 //! The parsers know the syntax, not the keywords: whether a keyword exists
 //! is for the daemon to say.
 
+pub mod apt;
+pub mod dnf;
 pub mod dpkg;
 mod error;
 pub mod fstab;

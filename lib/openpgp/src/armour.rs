@@ -23,6 +23,14 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     if blocks.is_empty() { Err(Error::NotAKey) } else { Ok(blocks) }
 }
 
+/// Packets as one armoured block.
+pub(crate) fn armoured(content: &[u8]) -> String {
+    let text = BASE64.encode(content);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| str::from_utf8(line).ok()).collect();
+    let sum = BASE64.encode(&crc24(content).to_be_bytes()[1..]);
+    format!("{BEGIN}\n\n{}\n={sum}\n{END}\n", lines.join("\n"))
+}
+
 /// The content of a block whose first line was just read.
 fn block<'a>(begin: u32, lines: &mut impl Iterator<Item = (u32, &'a str)>) -> Result<Vec<u8>, Error> {
     let broken = |line, why| Err(Error::Armour { line, why });
@@ -83,6 +91,14 @@ mod tests {
         );
         assert_eq!(blocks(text.as_bytes()).unwrap(), [b"hello"]);
         assert_eq!(blocks(wrapped("\naGVsbG8=").repeat(2).as_bytes()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_armoured_reads_back() {
+        let content: Vec<u8> = (0..=255).collect();
+        assert_eq!(blocks(armoured(&content).as_bytes()).unwrap(), [content]);
+        let text = include_str!("../tests/key.asc");
+        assert_eq!(armoured(&blocks(text.as_bytes()).unwrap()[0]), text);
     }
 
     #[test]

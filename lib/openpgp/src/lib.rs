@@ -88,6 +88,13 @@ impl Fault for Error {
     }
 }
 
+impl Keyring {
+    /// The keys as one armoured block.
+    pub fn armoured(&self) -> String {
+        armour::armoured(&self.bytes)
+    }
+}
+
 /// Reads a keyring, armoured or not.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ END
 hosts up --kubernetes "$WORK/platform.yaml" >"$ERR" 2>&1 || skip "no lab of hosts: $(tail -1 "$ERR")"
 # No host of the lab has a way to repositories or images: packages are there,
 # no add-on runs, and kubeadm is told to bear what a container is not.
-PARTS=hosts,packages,nodes,balancers,init,join,verify
+PARTS=hosts,packages,nodes,runtime,balancers,init,join,verify
 # shellcheck disable=SC2120 # `expect` passes words
 up() {
   hosts client "$ROOT/scripts/cluster-up" --ssh-config "$(hosts ssh-config)" --commands /opt/bareplane \

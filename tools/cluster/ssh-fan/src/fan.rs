@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use cli::{Context, Out};
+use cli::{Context, Out, Progress};
 use model::{HostEntry, SshError, SshResult};
 use process::{Many, Outcome, Stop};
 
@@ -49,7 +49,10 @@ pub(crate) struct Fan<'a, E> {
     /// The ways out that were told, each once.
     hinted: Vec<&'static str>,
     tally: Tally,
+    /// How many have nothing left to do.
+    ended: usize,
     deadline: Option<Instant>,
+    progress: Progress,
 }
 
 /// A session that runs.
@@ -84,7 +87,9 @@ impl<'a, E: Errand> Fan<'a, E> {
             told: 0,
             hinted: Vec::new(),
             tally,
+            ended: 0,
             deadline,
+            progress: Progress::default(),
         }
     }
 
@@ -200,6 +205,7 @@ impl<'a, E: Errand> Fan<'a, E> {
     }
 
     fn finish(&mut self, number: usize, result: SshResult) -> cli::Result<()> {
+        self.ended += 1;
         self.tally.failed += usize::from(result.error.is_some());
         self.tally.unreachable += usize::from(result.unreachable);
         self.tally.skipped += usize::from(result.error == Some(SshError::Skipped));
@@ -212,6 +218,8 @@ impl<'a, E: Errand> Fan<'a, E> {
                 hint,
             );
         }
+        self.progress
+            .say(format!("{} of {} hosts, {} failed", self.ended, self.tally.hosts, self.tally.failed));
         if !self.pace.ordered {
             self.errand.tell(&result, self.out)?;
             return self.out.flush();

@@ -134,8 +134,12 @@ fn text(kept: Kept) -> (Option<String>, Option<String>) {
 
 /// What ssh said, on one line, where it matters.
 fn reason(log: &str, error: Option<SshError>) -> Option<String> {
-    let lines: Vec<_> =
-        log.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')).collect();
+    let lines = log.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@'));
+    // Of the dozen lines about a key only these say which, and where the other one is.
+    let key = ["Offending", "key is known", "verification failed"];
+    let lines: Vec<_> = lines
+        .filter(|line| error != Some(SshError::HostKey) || key.iter().any(|words| line.contains(words)))
+        .collect();
     let wanted = !lines.is_empty() && !matches!(error, None | Some(SshError::HostFailed));
     wanted.then(|| lines.join("; "))
 }
