@@ -39,11 +39,15 @@ new area tool:
     just man
 
 # Every benchmark
-bench: bench-ha
+bench: bench-ha bench-cluster
 
 # The bars of load balancing, ours and the guide's side by side (root)
 bench-ha *args:
     tests/bench/ha {{args}}
+
+# The bars of the cluster, beside ssh, Ansible and etcdctl (root)
+bench-cluster *args:
+    tests/bench/cluster {{args}}
 
 # Ten minutes at full CPU load: no failover (root)
 soak *args:

@@ -10,6 +10,8 @@
 #
 # CONTROL_PLANE_SANS (a list of names and addresses) goes into the API server's
 # certificate, CONTROL_PLANE_MANAGER_FLAGS (an array) to the controller manager.
+# With CONTROL_PLANE_ETCD (URLs of members that run) it starts no etcd of its own;
+# their certificates are in the folder CONTROL_PLANE_ETCD_PKI, as etcd.sh makes them.
 #
 # It serves what `kubeadm init` leaves behind without a kubelet: kubeadm-config,
 # kubeadm-certs (its key in certificate-key), a bootstrap token (in token), and
@@ -17,6 +19,8 @@
 
 CONTROL_PLANE_SANS=${CONTROL_PLANE_SANS:-}
 CONTROL_PLANE_MANAGER_FLAGS=()
+CONTROL_PLANE_ETCD=""
+CONTROL_PLANE_ETCD_PKI=""
 
 # control_plane_up DIR [PORT]: waits until it serves and cluster-info is signed.
 control_plane_up() {
@@ -105,6 +109,7 @@ control_plane_run() {
 }
 
 control_plane_etcd() {
+  [ -z "$CONTROL_PLANE_ETCD" ] || return 0
   local dir=$1 pki=$1/pki client=https://127.0.0.1:$(($2 + 1)) peer=https://127.0.0.1:$(($2 + 2))
   control_plane_run "$dir" etcd etcd --name cp1 --data-dir "$dir/etcd" \
     --listen-client-urls "$client" --advertise-client-urls "$client" \
@@ -117,11 +122,12 @@ control_plane_etcd() {
 # manifest; another one beside the first if it has a name and a place of its own.
 control_plane_api() {
   local dir=$1 pki=$1/pki name=${3:-kube-apiserver} address=${4:-127.0.0.1} port=${5:-$2}
+  local etcd=${CONTROL_PLANE_ETCD:-https://127.0.0.1:$(($2 + 1))} ca=$pki/etcd/ca.crt client=$pki/apiserver-etcd-client
+  [ -z "$CONTROL_PLANE_ETCD" ] || ca=$CONTROL_PLANE_ETCD_PKI/ca.crt client=$CONTROL_PLANE_ETCD_PKI/client
   control_plane_run "$dir" "$name" "$ORACLES/kube-apiserver" --bind-address="$address" --secure-port="$port" --advertise-address=10.77.0.21 \
     --allow-privileged=true --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --enable-bootstrap-token-auth=true \
     --client-ca-file="$pki/ca.crt" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
-    --etcd-servers="https://127.0.0.1:$(($2 + 1))" --etcd-cafile="$pki/etcd/ca.crt" \
-    --etcd-certfile="$pki/apiserver-etcd-client.crt" --etcd-keyfile="$pki/apiserver-etcd-client.key" \
+    --etcd-servers="$etcd" --etcd-cafile="$ca" --etcd-certfile="$client.crt" --etcd-keyfile="$client.key" \
     --kubelet-client-certificate="$pki/apiserver-kubelet-client.crt" --kubelet-client-key="$pki/apiserver-kubelet-client.key" \
     --proxy-client-cert-file="$pki/front-proxy-client.crt" --proxy-client-key-file="$pki/front-proxy-client.key" \
     --requestheader-allowed-names=front-proxy-client --requestheader-client-ca-file="$pki/front-proxy-ca.crt" \

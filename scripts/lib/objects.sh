@@ -53,7 +53,7 @@ node_lives() {
 pods_run() {
   local pods namespace name node address number=1 ready=${2:-True} nodes spare
   pods=$(api GET "/api/v1/pods?labelSelector=${1:-}" | jq -c '.items[]')
-  mapfile -t nodes < <(api GET /api/v1/nodes | jq -r '.items[].metadata.name')
+  mapfile -t nodes < <(api GET /api/v1/nodes | jq -r '.items[] | select(.spec.unschedulable | not).metadata.name')
   while read -r pod; do
     [ -n "$pod" ] || continue
     namespace=$(jq -r .metadata.namespace <<<"$pod") name=$(jq -r .metadata.name <<<"$pod")
@@ -69,6 +69,19 @@ pods_run() {
     api PATCH "/api/v1/namespaces/$namespace/pods/$name/status" "{\"status\":{\"phase\":\"Running\",\"podIP\":\"$address\",\"podIPs\":[{\"ip\":\"$address\"}],
       \"conditions\":[{\"type\":\"Ready\",\"status\":\"$ready\"},{\"type\":\"ContainersReady\",\"status\":\"$ready\"}]}}" >/dev/null
   done <<<"$pods"
+}
+
+# kubelets NODE…: what is left of pods that were asked to leave these nodes goes, those to come are run; until killed.
+kubelets() {
+  local pod
+  while :; do
+    for node; do
+      api GET "/api/v1/pods?fieldSelector=spec.nodeName%3D$node" | jq -r '.items[] | select(.metadata.deletionTimestamp) | "\(.metadata.namespace)/pods/\(.metadata.name)"' |
+        while read -r pod; do api DELETE "/api/v1/namespaces/$pod" '{"gracePeriodSeconds":0}' >/dev/null; done
+    done
+    pods_run ''
+    sleep 0.3
+  done 2>/dev/null || true
 }
 
 # workload KIND NAMESPACE NAME REPLICAS LABELS: pods that do nothing.

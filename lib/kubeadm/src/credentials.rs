@@ -262,4 +262,17 @@ mod tests {
         let error = Credentials::load(&path).unwrap_err().to_string();
         assert!(error.contains("no credentials (line 1") && !error.contains("0123456789"), "{error}");
     }
+
+    proptest::proptest! {
+        /// Words as kubeadm prints them, in any order, cut anywhere.
+        #[test]
+        fn whatever_was_printed_is_read_or_refused(
+            text in "(kubeadm join |--token |--token=|abcdef\\.0123456789abcdef |10\\.0\\.0\\.1:6443 |--discovery-token-ca-cert-hash |sha256:[0-9a-f]{0,64} |\\\\\n|\n){0,12}"
+        ) {
+            if let Ok(found) = parse_join_command(&text) {
+                proptest::prop_assert!(judge_pin(&found.ca_cert_hash).is_ok());
+                proptest::prop_assert_eq!(found.token.unwrap().reveal(), "abcdef.0123456789abcdef");
+            }
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub use prediction::Prediction;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use ssh::{SshError, SshResult};
-pub use step::Step;
+pub use step::{NextStep, Step};
 pub use vrrp::{
     CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
 };

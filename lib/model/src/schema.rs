@@ -27,6 +27,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::LbWorker>("lb-worker"),
         entry::<crate::Metric>("metric"),
         entry::<crate::NetworkSize>("network-size"),
+        entry::<crate::NextStep>("next-step"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::SshResult>("ssh-result"),
         entry::<crate::Step>("step"),

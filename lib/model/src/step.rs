@@ -16,3 +16,16 @@ pub struct Step {
     /// What went wrong; null if nothing did.
     pub error: Option<String>,
 }
+
+/// What is left for somebody to do, elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "record", rename = "next-step")]
+pub struct NextStep {
+    /// Where: a host, or any one of a kind, such as `a control plane`.
+    pub on: String,
+    /// The command.
+    pub command: String,
+    /// What it is for.
+    pub why: String,
+}
