@@ -79,10 +79,14 @@ struct Found<'s> {
 }
 
 impl<'s> Env<'s, '_> {
+    /// The items of a name, the last first: it is the one that counts.
+    fn named(&self, variable: &str) -> impl Iterator<Item = &'s Node> {
+        let items = self.list.items().iter().rev();
+        items.filter(move |item| item.get("name").and_then(Node::text) == Some(variable))
+    }
+
     fn find(&self, variable: &str) -> Option<Found<'s>> {
-        // Of one that is there twice, the last counts.
-        let mut items = self.list.items().iter().rev();
-        match items.find(|item| item.get("name").and_then(Node::text) == Some(variable)) {
+        match self.named(variable).next() {
             Some(item) => Some(self.active(variable, item)),
             None => self.commented(variable),
         }
@@ -90,9 +94,7 @@ impl<'s> Env<'s, '_> {
 
     /// The line of one that is there, and overridden by a later one.
     fn other(&self, variable: &str) -> Option<u32> {
-        let mut named = self.list.items().iter().rev();
-        let mut named = named.by_ref().filter(|item| item.get("name").and_then(Node::text) == Some(variable));
-        named.nth(1).map(|item| item.line)
+        self.named(variable).nth(1).map(|item| item.line)
     }
 
     /// A variable whose name counts.
@@ -122,7 +124,7 @@ impl<'s> Env<'s, '_> {
                 Found { state: State::Half, end, ..whole(None, site) }
             }
         }
-        .named(variable)
+        .unless_empty(variable)
     }
 
     /// A variable whose name is a comment.
@@ -184,7 +186,7 @@ impl<'s> Env<'s, '_> {
 
 impl Found<'_> {
     /// An empty pool is none.
-    fn named(mut self, variable: &str) -> Self {
+    fn unless_empty(mut self, variable: &str) -> Self {
         if variable.ends_with("_CIDR") && self.value.as_deref() == Some("") {
             (self.value, self.state) = (None, State::Half);
         }

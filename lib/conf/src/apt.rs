@@ -64,9 +64,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// The value of an option.
+    /// The value of an option; of several the last.
     pub fn option(&self, name: &str) -> Option<&str> {
-        self.options.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.options.iter().rfind(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -96,6 +96,29 @@ impl Sources {
             Form::Deb822 => {
                 let stanzas = self.stanzas().into_iter().enumerate();
                 stanzas.filter_map(|(at, fields)| self.stanza(at, &fields)).collect()
+            }
+        }
+    }
+
+    /// Lines that apt takes for no source and nothing else: it then reads no file at all.
+    pub fn malformed(&self) -> Vec<u32> {
+        match self.form {
+            Form::List => {
+                let lines = self.lines().into_iter().enumerate().filter(|(at, line)| {
+                    let said = &self.text[line.start..line.start + uncommented(&self.text[line.clone()])];
+                    let fits =
+                        |source: &Source| source.suites[0].ends_with('/') == source.components.is_empty();
+                    !said.trim().is_empty() && !self.entry(*at, line).is_some_and(|entry| fits(&entry.source))
+                });
+                lines.map(|(at, _)| number(at)).collect()
+            }
+            Form::Deb822 => {
+                let stanzas = self.stanzas();
+                let lacks = |fields: &&Vec<Field>| {
+                    let has = |name: &str| fields.iter().any(|field| field.name == name);
+                    !(has("types") && has("uris") && has("suites"))
+                };
+                stanzas.iter().filter(lacks).filter_map(|fields| Some(fields.first()?.line)).collect()
             }
         }
     }
@@ -249,10 +272,10 @@ impl Sources {
         let is =
             |option: &&str| option.split('=').next().is_some_and(|found| found.eq_ignore_ascii_case(name));
         let mut options: Vec<String> = inner.split_whitespace().map(str::to_owned).collect();
-        let found = options.iter().position(|option| is(&option.as_str()));
+        let found = options.iter().rposition(|option| is(&option.as_str()));
         match (found, value) {
             (Some(place), Some(value)) => options[place] = format!("{name}={value}"),
-            (Some(place), None) => drop(options.remove(place)),
+            (Some(_), None) => options.retain(|option| !is(&option.as_str())),
             (None, Some(value)) => options.push(format!("{name}={value}")),
             (None, None) => return,
         }
@@ -319,7 +342,8 @@ impl Sources {
     fn set_field(&mut self, at: usize, name: &str, value: Option<&str>) {
         let stanzas = self.stanzas();
         let Some(fields) = stanzas.get(at) else { return };
-        let found = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        // Of a field that is there twice the last counts.
+        let found = fields.iter().rfind(|field| field.name.eq_ignore_ascii_case(name));
         match (found, value) {
             (Some(field), Some(value)) => {
                 let written = self.text[field.lines.clone()].split(':').next().unwrap_or(name).to_owned();
@@ -329,6 +353,7 @@ impl Sources {
                 let end = field.lines.end;
                 let end = self.text[end..].find('\n').map_or(self.text.len(), |newline| end + newline + 1);
                 self.text.replace_range(field.lines.start..end, "");
+                self.set_field(at, name, None);
             }
             (None, Some(value)) => {
                 let Some(last) = fields.last() else { return };
@@ -428,6 +453,13 @@ mod tests {
     }
 
     #[test]
+    fn what_apt_stumbles_over_is_told() {
+        let text = "# x\n\ndeb http://a b c\ndeb http://a b\nrpm http://a b c\ndeb http://a / c\ndeb http://a /\ndeb [a http://a b c\n";
+        assert_eq!(list(text).malformed(), [4, 5, 6, 8]);
+        assert_eq!(deb822("# x\n\nTypes: deb\nURIs: a\n\nTypes: deb\nURIs: a\nSuites: b\n").malformed(), [3]);
+    }
+
+    #[test]
     fn a_line_is_edited_in_place() {
         let edited = |text: &str, edit: &dyn Fn(&mut Sources, &Source)| {
             let mut list = list(text);
@@ -464,6 +496,17 @@ mod tests {
             sources.as_str(),
             format!("{}\n\nTypes: deb\n", text.replace("Enabled: no", "Enabled: yes"))
         );
+    }
+
+    #[test]
+    fn of_a_field_that_is_there_twice_the_last_counts() {
+        let mut sources = deb822("Types: deb\nTrusted: no\nEnabled: no\nTrusted: yes\nEnabled: yes\n");
+        let source = sources.sources().remove(0);
+        assert!(source.enabled && source.option("trusted") == Some("yes"));
+        sources.disable(&source);
+        sources.set_option(&source, "trusted", None);
+        assert_eq!(sources.as_str(), "Types: deb\nEnabled: no\nEnabled: no\n");
+        assert!(!sources.sources()[0].enabled);
     }
 
     proptest! {

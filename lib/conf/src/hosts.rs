@@ -108,17 +108,18 @@ impl Hosts {
     /// The first thing that is wrong with the marks.
     pub fn put(&mut self, name: &str, lines: &[String]) -> Result<(), Error> {
         let blocks = self.blocks().map_err(|wrong| wrong[0].clone())?;
-        let end = if self.lines().next().is_some_and(|first| self.bytes[first].ends_with(b"\r\n")) {
-            "\r\n"
-        } else {
-            "\n"
-        };
+        let crlf = self
+            .lines()
+            .next()
+            .is_some_and(|first| matches!(&self.bytes[first], [.., b'\r'] | [.., b'\r', b'\n']));
+        let end = if crlf { "\r\n" } else { "\n" };
         let text = block(name, lines, end);
         if let Some(block) = blocks.into_iter().find(|block| block.name == name) {
             self.bytes.splice(block.range, text.into_bytes());
             return Ok(());
         }
         if !self.bytes.is_empty() && !self.bytes.ends_with(b"\n") {
+            let end = if self.bytes.ends_with(b"\r") { "\n" } else { end };
             self.bytes.extend(end.bytes());
         }
         self.bytes.extend(text.into_bytes());
@@ -210,6 +211,12 @@ mod tests {
             put("127.0.0.1 localhost\r\n"),
             format!("127.0.0.1 localhost\r\n{}", BLOCK.replace('\n', "\r\n"))
         );
+    }
+
+    #[test]
+    fn a_carriage_return_at_the_very_end_is_half_a_line_end() {
+        assert_eq!(put("# a\r"), format!("# a\r\n{}", BLOCK.replace('\n', "\r\n")));
+        assert_eq!(put(&put("# a\r")), put("# a\r"));
     }
 
     #[test]

@@ -58,6 +58,16 @@ expect 1 cert-expiry scan --at "$(date -u -d '+400 days' +%FT%TZ)" "$WORK/kubern
 says 'map(select(.record == "finding")) | length == 12 and all(.severity == "critical")'
 proved "in a year seven leaves and five kubeconfigs warn, fail, are over; authorities are not"
 
+mkdir "$WORK/mixed"
+openssl x509 -in "$PKI/apiserver.crt" -outform der -out "$WORK/mixed/apiserver.cer"
+openssl req -new -key "$PKI/apiserver.key" -subj /CN=x -out "$WORK/mixed/request.pem"
+openssl ecparam -name prime256v1 -out "$WORK/mixed/parameters.pem"
+cp "$PKI/sa.key" "$WORK/mixed/key.pem"
+expect 0 cert-expiry scan "$WORK/mixed"
+says 'length == 1 and (.[0].source | endswith("apiserver.cer"))'
+expect 2 cert-expiry scan "$WORK/mixed/key.pem"
+proved "DER is read; keys, requests and parameters are passed over in a folder, and refused by name"
+
 cp "$PKI/etcd/peer.key" "$PKI/etcd/server.key"
 expect 1 cert-expiry scan "$PKI"
 says 'map(select(.record == "finding")) | length == 1 and .[0].check == "key-mismatch" and (.[0].target | endswith("etcd/server.crt"))'

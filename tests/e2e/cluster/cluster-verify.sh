@@ -156,6 +156,12 @@ expect 1 cluster-verify run --kubeconfig "$WORK/admin.conf" --checks time "$WORK
 says 'map(select(.status == "fail")) | map([.check, .target]) == [["node-clock", "w2"]]'
 proved "a lease that was renewed by a clock that is slow"
 
+kill -STOP "$(cat "$API_DIR/kube-apiserver-cp3.pid")"
+expect 1 verify --timeout 6s --checks nodes,api
+fails api-ready
+says 'any(.check == "api-ready" and .target == "cp3" and (.current | contains("no answer in time")))'
+proved "an API server that hangs costs time, not the answer"
+
 killed kube-apiserver-cp3
 sleep 0.5 # until the balancer has noticed
 expect 1 verify

@@ -183,6 +183,16 @@ expect 0 replace apply cp2
 [ ! -s "$OUT" ] || fail "a second apply says something"
 proved "killed $kills times on its way it converges"
 
+# What a join that broke off leaves behind.
+joins_etcd() { etcd_ctl "$E" member add cp2 --learner --peer-urls=https://10.77.0.22:2380; }
+within 20 joins_etcd
+expect 0 replace apply cp2
+[ ! -s "$OUT" ] || fail "what is done was begun anew unasked"
+expect 0 replace apply cp2 --again
+says '[.[] | select(.record == "change").target] | length == 1 and (.[0] | startswith("etcd-member/"))'
+[ "$(members)" = "cp1 cp3" ] || fail "etcd has $(members)"
+proved "a learner that never started, and has no name, is found by its peer URL (kubeadm#3269)"
+
 expect 2 replace apply w9
 complains 'w9 is no host of the platform'
 expect 2 node-replace plan --node cp3 --kubeconfig "$API_DIR/super-admin.conf" --journal "$WORK/j" --ca "$E/pki/client.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key" "$PLATFORM"

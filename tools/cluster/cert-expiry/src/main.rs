@@ -1,7 +1,7 @@
 //! Tells how long the cluster's certificates still hold, in files and on the wire.
 //!
 //! kubeadm's certificates hold for a year. `scan` reads them where they are:
-//! folders, PEM files, kubeconfigs with certificates in them or beside them,
+//! folders, files (PEM, DER), kubeconfigs with certificates in them or beside them,
 //! and what a server shows at HOST:PORT. Each gives a record, each trouble a
 //! finding: about to end, not signed by the authority beside it, lacking the
 //! virtual address, renewed on disk while the server still shows the old one.
@@ -31,7 +31,7 @@
 //! - not-yet-valid: it begins later; is the clock right?
 //! - ca-mismatch: the authority beside it, or the one of its issuer's name, did not sign it
 //! - key-mismatch: the key beside it (NAME.key) is another one's
-//! - san: the API server's lacks the virtual address, or it and etcd's every host of theirs (`--platform`)
+//! - san: an API server's lacks the virtual address or its host, etcd's lacks its host (`--platform`)
 //! - stale: the server still shows the one before the file's
 //! - differs: the server shows a newer one than the file's, or another of the same age
 //! - unreachable: no answer, so nothing is known
@@ -82,7 +82,7 @@ enum Verb {
 
 #[derive(clap::Args)]
 struct Job {
-    /// Folders, PEM files, kubeconfigs, HOST:PORT [default: those of kubeadm]
+    /// Folders, files, kubeconfigs, HOST:PORT [default: those of kubeadm]
     #[arg(value_name = "SOURCE")]
     sources: Vec<Source>,
     /// Warn so long before the end

@@ -79,7 +79,7 @@ impl Scan {
     /// Reads the sources; servers are asked all at once.
     ///
     /// # Errors
-    /// Fails if there is nothing to look at, or a server's name makes no sense.
+    /// Fails if there is nothing to look at, or `expected` cannot be read.
     pub(crate) fn of(sources: &[Source], expected: Option<&Path>, deadline: Instant) -> cli::Result<Self> {
         let usual: Vec<_> = USUAL.iter().map(Path::new).filter(|path| path.exists()).collect();
         let usual: Vec<_> = usual.iter().map(|path| Source::Path((*path).to_owned())).collect();
@@ -148,14 +148,15 @@ impl Scan {
         let text = String::from_utf8_lossy(&content);
         let configured = path.extension().is_some_and(|ending| ending == "conf" || ending == "kubeconfig");
         if text.contains("-----BEGIN ") || !(configured || named && text.contains("clusters")) {
-            let key_alone = !named && text.contains("PRIVATE KEY") && !text.contains("BEGIN CERTIFICATE");
-            match x509::certificates(&content) {
+            // Keys, requests, parameters.
+            let other = text.contains("-----BEGIN ") && !text.contains("-----BEGIN CERTIFICATE-----");
+            match certificates(&content) {
                 Ok(chain) => {
                     let leads_to = path.is_symlink().then(|| fs::canonicalize(path).ok()).flatten();
                     let place = Place::File { path: path.to_owned(), leads_to };
                     self.seen.push(Seen { source, place, group, chain });
                 }
-                Err(_) if key_alone => {}
+                Err(_) if other && !named => {}
                 Err(error) => self.wrong.push(format!("{source}: {error}")),
             }
         } else if named || text.contains("clusters") {
@@ -174,8 +175,7 @@ impl Scan {
             Material::Inside(chain) => chain,
             Material::File(file) => {
                 let path = kubeconfig.parent().unwrap_or(Path::new("")).join(&file);
-                let chain =
-                    read(&path).and_then(|pem| x509::certificates(&pem).map_err(|error| error.to_string()));
+                let chain = read(&path).and_then(|pem| certificates(&pem).map_err(|error| error.to_string()));
                 match chain {
                     Ok(chain) => chain,
                     Err(why) => {
@@ -233,6 +233,15 @@ fn ask(server: &HostPort, deadline: Instant) -> Result<Vec<Certificate>, Unseen>
     match chain.map_err(|error| wrong(&error))? {
         none if none.is_empty() => Err(Unseen::Wrong("it shows no certificate".into())),
         chain => Ok(chain),
+    }
+}
+
+/// The certificates of a file: PEM, or one in DER.
+fn certificates(content: &[u8]) -> Result<Vec<Certificate>, x509::Error> {
+    match content.first() {
+        // SEQUENCE, which no text begins with.
+        Some(0x30) if !content.is_ascii() => Certificate::from_der(content).map(|own| vec![own]),
+        _ => x509::certificates(content),
     }
 }
 
