@@ -39,7 +39,7 @@ fn containerd_reads_what_is_wanted() {
 #[test]
 fn containerd_reads_what_is_wanted_of_every_file_of_the_corpus() {
     let Some(corpus) = std::env::var_os("BAREPLANE_CORPUS") else {
-        skipped("BAREPLANE_CORPUS is not set");
+        common::skipped("BAREPLANE_CORPUS is not set");
         return;
     };
     let Some(version) = version() else { return };
@@ -192,7 +192,7 @@ const FILES_OF_2: [&str; 7] = [
 #[test]
 fn containerd_2_reads_what_is_wanted() {
     let Some(program) = std::env::var_os("BAREPLANE_CONTAINERD2") else {
-        skipped("BAREPLANE_CONTAINERD2 is not set");
+        common::skipped("BAREPLANE_CONTAINERD2 is not set");
         return;
     };
     let said = Command::new(&program).arg("--version").output().expect("containerd runs");
@@ -232,15 +232,7 @@ fn version() -> Option<String> {
     let version =
         said.split_whitespace().nth(2).map(str::to_owned).filter(|version| version.starts_with("1."));
     if version.is_none() {
-        skipped("there is no containerd 1.x here");
+        common::skipped("there is no containerd 1.x here");
     }
     version
-}
-
-fn skipped(why: &str) {
-    assert!(std::env::var_os("CI").is_none() || why.starts_with("BAREPLANE_CORPUS"), "{why}");
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    {
-        eprintln!("SKIPPED: {why}");
-    }
 }
