@@ -62,6 +62,7 @@ need_ansible() {
 build_oracles() (
   local version flags="" package name
   version=$(oracle_version)
+  # shellcheck disable=SC2030
   export GOCACHE=$ORACLES_CACHE/build GOMODCACHE=$ORACLES_CACHE/mod GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
   # Unstamped, kubeadm takes itself for v0.0.0 and its skew checks go astray.
   for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
@@ -81,4 +82,31 @@ build_oracles() (
   oracles_key >"$ORACLES/.built-from"
   # Some gigabytes that only another version would want, and that would not fit it.
   "$GO" clean -modcache && rm -rf "$GOCACHE"
+)
+
+# containerd 2, which Debian 12 does not have yet; a module of its own, since
+# what it needs does not go with Kubernetes's.
+containerd_key() { cat "$ROOT"/tests/oracles/containerd/go.{mod,sum} | sha256sum | cut -c1-64; }
+oracle_containerd() {
+  [ "$(cat "$ORACLES/.containerd-built-from" 2>/dev/null)" != "$(containerd_key)" ] || return 0
+  need_go && build_containerd
+}
+
+build_containerd() (
+  local version package=github.com/containerd/containerd/v2
+  version=$(sed -n "s|^require $package ||p" "$ROOT/tests/oracles/containerd/go.mod")
+  # shellcheck disable=SC2030,SC2031 # a subshell of its own, as above
+  export GOCACHE=$ORACLES_CACHE/containerd/build GOMODCACHE=$ORACLES_CACHE/containerd/mod
+  # shellcheck disable=SC2030,SC2031
+  export GOTOOLCHAIN=local GOFLAGS=-mod=readonly CGO_ENABLED=0
+  mkdir -p "$ORACLES"
+  cd "$ROOT/tests/oracles/containerd" || exit 1
+  say "building containerd $version, once, into $ORACLES"
+  nice "$GO" build -p 2 -trimpath -tags no_btrfs,no_devmapper,no_zfs -ldflags "-s -w -X $package/version.Version=$version" \
+    -o "$ORACLES/containerd-2" $package/cmd/containerd >&2 || {
+    say "containerd could not be built"
+    exit 1
+  }
+  containerd_key >"$ORACLES/.containerd-built-from"
+  "$GO" clean -modcache && rm -rf "$ORACLES_CACHE/containerd"
 )

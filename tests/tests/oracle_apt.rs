@@ -309,15 +309,7 @@ impl Drop for Keys {
 fn able() -> bool {
     let able = Path::new("/usr/bin/apt-get").exists() && Path::new("/usr/bin/gpg").exists();
     if !able {
-        skipped("apt or gpg is missing");
+        common::skipped("apt or gpg is missing");
     }
     able
-}
-
-fn skipped(why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{why}");
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    {
-        eprintln!("SKIPPED: {why}");
-    }
 }

@@ -168,7 +168,7 @@ fn fixtures() -> impl Iterator<Item = PathBuf> {
 /// The real manifests of `BAREPLANE_CORPUS`.
 fn corpus() -> Vec<PathBuf> {
     let Some(corpus) = std::env::var_os("BAREPLANE_CORPUS") else {
-        skipped("BAREPLANE_CORPUS is not set");
+        common::skipped("BAREPLANE_CORPUS is not set");
         return Vec::new();
     };
     let releases = std::fs::read_dir(Path::new(&corpus).join("calico")).expect("the corpus has manifests");
@@ -183,15 +183,7 @@ fn has_yaml() -> bool {
     let found =
         Command::new("python3").args(["-c", "import yaml"]).output().is_ok_and(|done| done.status.success());
     if !found {
-        skipped("PyYAML is missing");
+        common::skipped("PyYAML is missing");
     }
     found
-}
-
-fn skipped(why: &str) {
-    assert!(std::env::var_os("CI").is_none() || why.starts_with("BAREPLANE_CORPUS"), "{why}");
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    {
-        eprintln!("SKIPPED: {why}");
-    }
 }

@@ -48,7 +48,7 @@ fn as_many_swap_entries_are_found_as_systemd_would_make() {
 #[test]
 fn every_fstab_of_the_corpus_comes_back_byte_for_byte() {
     let Some(corpus) = std::env::var_os("BAREPLANE_CORPUS") else {
-        skipped("BAREPLANE_CORPUS is not set");
+        common::skipped("BAREPLANE_CORPUS is not set");
         return;
     };
     let generator = generator();
@@ -125,7 +125,7 @@ impl Machine {
     /// Every file below /etc, with its content.
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let read = |path: &Path| std::fs::read(path).unwrap_or_default();
-        self.walk(&self.0.path().join("etc")).into_iter().map(|path| (path.clone(), read(&path))).collect()
+        walk(&self.0.path().join("etc")).into_iter().map(|path| (path.clone(), read(&path))).collect()
     }
 
     /// Inode and times of everything in the tree.
@@ -135,22 +135,23 @@ impl Machine {
             let found = path.symlink_metadata().expect("it is there");
             (path, found.ino(), found.mtime_nsec(), found.ctime_nsec())
         };
-        self.walk(self.0.path()).into_iter().map(stamp).collect()
+        walk(self.0.path()).into_iter().map(stamp).collect()
     }
+}
 
-    fn walk(&self, directory: &Path) -> Vec<PathBuf> {
-        let mut all = vec![directory.to_owned()];
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && !path.is_symlink() {
-                all.extend(self.walk(&path));
-            } else {
-                all.push(path);
-            }
+/// Everything below a directory, links not followed.
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let mut all = vec![directory.to_owned()];
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.is_symlink() {
+            all.extend(walk(&path));
+        } else {
+            all.push(path);
         }
-        all.sort();
-        all
     }
+    all.sort();
+    all
 }
 
 fn marked(fstab: &[u8]) -> usize {
@@ -165,7 +166,7 @@ fn generator() -> Option<PathBuf> {
         counted(generator, &probe.fstab()) == 1
     });
     if able.is_none() {
-        skipped("systemd-fstab-generator is missing, or does not say what it finds");
+        common::skipped("systemd-fstab-generator is missing, or does not say what it finds");
     }
     able
 }
@@ -181,12 +182,4 @@ fn counted(generator: &Path, fstab: &Path) -> usize {
         .output()
         .expect("the generator runs");
     String::from_utf8_lossy(&said.stderr).matches(" type=swap makefs=").count()
-}
-
-fn skipped(why: &str) {
-    assert!(std::env::var_os("CI").is_none() || why.starts_with("BAREPLANE_CORPUS"), "{why}");
-    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    {
-        eprintln!("SKIPPED: {why}");
-    }
 }

@@ -59,8 +59,7 @@ const KINDS: [(&str, &[(&str, &str)]); 9] = [
 fn kubeadm() -> Option<PathBuf> {
     let found = std::env::var_os("BAREPLANE_KUBEADM").map(PathBuf::from).filter(|path| path.exists());
     if found.is_none() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "kubeadm is missing: BAREPLANE_KUBEADM");
-        eprintln!("skipped: BAREPLANE_KUBEADM names no kubeadm");
+        common::skipped("BAREPLANE_KUBEADM names no kubeadm");
     }
     found
 }

@@ -9,6 +9,8 @@ use process::{End, Finished, Limits};
 
 /// So many lines of what kubeadm complained of are passed on.
 const LINES: usize = 12;
+/// What its checks of files call /etc/kubernetes.
+const ETC: &str = "Available--etc-kubernetes";
 /// What kubeadm calls letting a check of its own pass.
 const IGNORE: &str = "--ignore-preflight-errors=";
 
@@ -85,7 +87,6 @@ impl Call {
         {
             return None;
         }
-        const ETC: &str = "Available--etc-kubernetes";
         let files = ["bootstrap-kubelet.conf", "kubelet.conf", "pki-ca.crt"].map(str::to_owned);
         let manifests = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]
             .map(|name| format!("manifests-{name}.yaml"));

@@ -145,11 +145,24 @@ pub fn judge_pin(pin: &str) -> Result<()> {
 /// # Errors
 /// Fails if there is none.
 pub fn ca_pin(text: &[u8]) -> Result<String> {
-    let found = x509::certificates(text)?;
+    let found = x509::certificates(text).or_else(|error| match of_kubeconfig(text) {
+        found if found.is_empty() => Err(error),
+        found => Ok(found),
+    })?;
     match found.iter().find(|certificate| certificate.is_ca) {
         Some(ca) => Ok(ca.pin()),
         None => value(format!("{} is no certificate authority", found[0].subject)),
     }
+}
+
+/// The certificates inside a kubeconfig; none if it is none.
+fn of_kubeconfig(text: &[u8]) -> Vec<x509::Certificate> {
+    let held = x509::kubeconfig(&String::from_utf8_lossy(text)).unwrap_or_default();
+    let inside = held.into_iter().filter_map(|held| match held.what {
+        x509::Material::Inside(found) => Some(found),
+        x509::Material::File(_) => None,
+    });
+    inside.flatten().collect()
 }
 
 /// Finds the join commands in what `kubeadm init` or `kubeadm token create

@@ -28,11 +28,12 @@ END
 hosts up --kubernetes "$WORK/platform.yaml" >"$ERR" 2>&1 || skip "no lab of hosts: $(tail -1 "$ERR")"
 # No host of the lab has a way to repositories or images: packages are there,
 # no add-on runs, and kubeadm is told to bear what a container is not.
-PARTS=hosts,packages,nodes,runtime,balancers,init,join,verify
+EXAMPLES=$ROOT/tests/fixtures/examples
+CALICO=${BAREPLANE_CORPUS:+$BAREPLANE_CORPUS/calico/v3.30.7/calico.yaml}
 # shellcheck disable=SC2120 # `expect` passes words
 up() {
   hosts client "$ROOT/scripts/cluster-up" --ssh-config "$(hosts ssh-config)" --commands /opt/bareplane \
-    --part "$PARTS" --skip-checks coredns,calico "$@" "$WORK/platform.yaml" -- --ignore-preflight-errors=all
+    --key "$EXAMPLES/kubernetes.asc" --calico "${CALICO:-$EXAMPLES/calico.yaml}" --skip-checks coredns,calico "$@" "$WORK/platform.yaml" -- --ignore-preflight-errors=all
 }
 names() { jq -r .name <(inventory nodes "$WORK/platform.yaml"); }
 # Inodes, times and content of what a host keeps, but for what daemons write there.
@@ -48,7 +49,7 @@ killed() {
   local name=$1 file=$2 program pid
   wait_for 90 hosts exec "$name" test -e "$file" || fail "$name: no $file"
   for program in "${@:3}"; do
-    for pid in $(hosts exec "$name" pgrep -x "$program"); do hosts exec "$name" kill -KILL "$pid" || true; done
+    for pid in $(hosts exec "$name" pgrep -x "$program"); do hosts exec "$name" kill -KILL "$pid" 2>/dev/null || true; done
   done
 }
 

@@ -120,14 +120,6 @@ impl Reach {
         self.metrics_urls.iter().filter_map(|url| self.metrics_at(url, soon)).collect()
     }
 
-    /// Why the two sides do not believe each other; `None` if that is not the trouble.
-    pub(crate) fn tls_failure_at(&self, url: &str, deadline: Instant) -> Option<(&'static str, String)> {
-        match self.http.get(&format!("{}/health", url.trim_end_matches('/')), deadline) {
-            Err(http::Error::Tls { text, .. }) => Some(("tls", text)),
-            _ => None,
-        }
-    }
-
     pub(crate) fn metrics_at(&self, url: &str, deadline: Instant) -> Option<Metrics> {
         survey::metrics(&self.http, url, deadline)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use change::Report;
+use change::{Report, Wanted};
 use conf::hosts::{Entry, Hosts};
 use model::{Finding, Status};
 use net::Family;
@@ -31,10 +31,56 @@ fn named(platform: &Platform) -> impl Iterator<Item = Named> {
 pub(crate) fn look(machine: &Machine, platform: &Platform, host: &Host) -> node::Result<Report> {
     let bytes = machine.bytes(FILE)?.unwrap_or_default();
     let mut report = Report::new(TOOL, &host.name);
+    cloud_init(machine, &mut report)?;
     if let Some(wanted) = judge(&Hosts::new(bytes), platform, host, &mut report) {
         report.wanted.push(machine.edited(FILE, wanted.as_bytes()));
     }
     Ok(report)
+}
+
+/// cloud-init writes the table anew at every boot if it is told to manage it.
+fn cloud_init(machine: &Machine, report: &mut Report) -> node::Result<()> {
+    const DIRECTORY: &str = "/etc/cloud/cloud.cfg.d";
+    const OURS: &str = "/etc/cloud/cloud.cfg.d/99-zz-hosts-render.cfg";
+    const LEFT_ALONE: &str =
+        "# By hosts-render: the block in /etc/hosts has to stay.\nmanage_etc_hosts: false\n";
+    let parts = machine.files(DIRECTORY, "cfg").into_iter().map(|name| format!("{DIRECTORY}/{name}"));
+    let mut last = None;
+    for path in ["/etc/cloud/cloud.cfg".to_owned()].into_iter().chain(parts) {
+        let text = machine.text(&path)?.unwrap_or_default();
+        if let Some((line, value)) = managed(&text) {
+            last = Some((path, line, value.to_owned()));
+        }
+    }
+    if let Some((path, line, value)) = last.filter(|(.., value)| is_rewriting(value)) {
+        let why = "cloud-init writes the file anew at every boot, and the block is gone";
+        let finding = report.mends("hosts-cloud-init", why).file(path).line(line);
+        finding.current(format!("manage_etc_hosts: {value}")).want("manage_etc_hosts: false");
+        report.wanted.push(Wanted::file(OURS, LEFT_ALONE, 0o644));
+    }
+    // What the cloud hands over is not ours to edit, and stronger than all files.
+    let user_data = "/var/lib/cloud/instance/cloud-config.txt";
+    let text = machine.text(user_data)?.unwrap_or_default();
+    if let Some((line, value)) = managed(&text).filter(|(_, value)| is_rewriting(value)) {
+        let why = "the user data of the instance asks for it: cloud-init writes the file anew at every boot";
+        let finding = report.fails("hosts-cloud-init", why).file(user_data).line(line);
+        finding.current(format!("manage_etc_hosts: {value}")).fix("take it out of the instance's user data");
+    }
+    Ok(())
+}
+
+/// The last line that says whether cloud-init manages the table.
+fn managed(text: &str) -> Option<(u32, &str)> {
+    let lines = (1..).zip(text.lines());
+    let values = lines.filter_map(|(line, text)| Some((line, text.strip_prefix("manage_etc_hosts:")?)));
+    values.last().map(|(line, value)| {
+        (line, value.split('#').next().unwrap_or(value).trim().trim_matches(['"', '\'']))
+    })
+}
+
+/// `localhost` adds a line; what is true, or `template`, replaces the file.
+fn is_rewriting(value: &str) -> bool {
+    ["true", "yes", "on", "template"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
 /// What is wrong with the marks, a sentence each.
@@ -222,6 +268,17 @@ mod tests {
             one("::1 localhost\n10.0.0.1 a\n10.0.0.2 A\n"),
             ("hosts-duplicate".into(), Status::Warn, Some(4))
         );
+    }
+
+    #[test]
+    fn cloud_init_is_asked_whether_it_replaces_the_file() {
+        assert_eq!(
+            managed("a: 1\nmanage_etc_hosts: localhost\nmanage_etc_hosts: 'True' # x\n"),
+            Some((3, "True"))
+        );
+        assert_eq!(managed("  manage_etc_hosts: true\n# manage_etc_hosts: true\n"), None);
+        assert!(is_rewriting("True") && is_rewriting("template"));
+        assert!(!is_rewriting("localhost") && !is_rewriting("false") && !is_rewriting(""));
     }
 
     #[test]

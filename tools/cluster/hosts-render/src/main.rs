@@ -49,13 +49,16 @@
 //!   another line names
 //! - hosts-case: a name of the platform in upper case; Kubernetes knows lower case alone
 //! - hosts-localhost: localhost is this machine
+//! - hosts-cloud-init: cloud-init does not write the file anew at every boot
 //!
-//! Only hosts-block is mended by `apply`; the other lines are somebody's own.
+//! hosts-block and hosts-cloud-init are mended by `apply`; the other lines are
+//! somebody's own.
 //! A missing or empty file gets lines for localhost as well.
 //!
 //! # Files
 //!
-//! `/etc/hosts`, links followed, mode and owner kept. Journals lie below
+//! `/etc/hosts`, links followed, mode and owner kept;
+//! `/etc/cloud/cloud.cfg.d/99-zz-hosts-render.cfg`. Journals lie below
 //! `/var/lib/bareplane/undo/hosts-render`.
 //!
 //! # Exit status

@@ -5,7 +5,7 @@ use conf::apt::{Form, Source, Sources};
 use node::Machine;
 
 use crate::key;
-use crate::repository::{HELD, Repository, is_dead, same};
+use crate::repository::{HELD, Repository, is_dead, is_garbled, same};
 use crate::want::{Barred, Want};
 
 const LIST: &str = "/etc/apt/sources.list";
@@ -39,6 +39,24 @@ impl Files {
         Ok(Self { files })
     }
 
+    /// One line apt does not understand, and it reads no source at all.
+    pub(crate) fn judge(&self, report: &mut Report) {
+        for file in &self.files {
+            for line in file.sources.malformed() {
+                let text = file.sources.as_str().lines().nth(line as usize - 1).unwrap_or_default();
+                let finding = report.fails(
+                    "sources-malformed",
+                    "apt does not understand it, and then reads no source at all",
+                );
+                finding
+                    .file(&file.path)
+                    .line(line)
+                    .current(text.trim())
+                    .fix("mend the line, or make it a comment");
+            }
+        }
+    }
+
     /// Makes a repository one source, with its key, and says what was wrong.
     pub(crate) fn set_up(
         &mut self,
@@ -66,6 +84,11 @@ impl Files {
     /// What has to be written.
     pub(crate) fn wanted(self, machine: &Machine, report: &mut Report) {
         for file in self.files.into_iter().filter(|file| file.sources.as_str() != file.before) {
+            if is_garbled(&file.before) {
+                let finding = report.fails("encoding", "it is no UTF-8, and is not edited").file(&file.path);
+                finding.fix("convert it with iconv");
+                continue;
+            }
             report.wanted.push(machine.edited(&file.path, file.sources.as_str()));
         }
     }

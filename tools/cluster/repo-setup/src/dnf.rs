@@ -5,7 +5,7 @@ use conf::dnf::{Repo, Repos};
 use node::Machine;
 
 use crate::key;
-use crate::repository::{HELD, Repository, is_dead, same};
+use crate::repository::{HELD, Repository, is_dead, is_garbled, same};
 use crate::want::{Barred, Want};
 
 const PARTS: &str = "/etc/yum.repos.d";
@@ -62,6 +62,11 @@ impl Files {
     /// What has to be written.
     pub(crate) fn wanted(self, machine: &Machine, report: &mut Report) {
         for file in self.files.into_iter().filter(|file| file.repos.as_str() != file.before) {
+            if is_garbled(&file.before) {
+                let finding = report.fails("encoding", "it is no UTF-8, and is not edited").file(&file.path);
+                finding.fix("convert it with iconv");
+                continue;
+            }
             report.wanted.push(machine.edited(&file.path, file.repos.as_str()));
         }
     }

@@ -39,6 +39,8 @@
 //!
 //! - repository, repository-uri, repository-minor, repository-suite: there is
 //!   one that packages come from, at its place, for this minor version and release
+//! - sources-malformed: a line apt does not understand: it then reads none at all
+//! - encoding: a file that has to be edited is UTF-8
 //! - repository-dead: apt.kubernetes.io, packages.cloud.google.com, and copies of them
 //! - repository-twice: the same packages from two sources
 //! - repository-trusted: `trusted=yes`, `gpgcheck=0`
@@ -255,6 +257,7 @@ impl Job {
         let keys = [given(self.key.as_deref())?, given(self.docker_key.as_deref())?];
         let mut apt = apt::Files::load(&machine).doing(DOING)?;
         let mut dnf = dnf::Files::load(&machine).doing(DOING)?;
+        apt.judge(report);
         for repository in &self.with {
             let want = self.want(*repository, &system, platform, host, &keys)?;
             let found = match system.family {

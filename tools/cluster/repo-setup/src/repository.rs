@@ -98,6 +98,11 @@ pub(crate) fn is_dead(uri: &str, suites: &[String]) -> bool {
     google || uri.contains("apt.kubernetes.io") || suites.iter().any(|suite| suite.starts_with("kubernetes-"))
 }
 
+/// Whether bytes that are no UTF-8 became marks: written back they would be lost.
+pub(crate) fn is_garbled(text: &str) -> bool {
+    text.contains('\u{fffd}')
+}
+
 /// Whether two places are one.
 pub(crate) fn same(a: &str, b: &str) -> bool {
     a.trim_end_matches('/') == b.trim_end_matches('/')

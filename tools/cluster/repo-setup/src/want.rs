@@ -1,7 +1,7 @@
 //! What is wanted of a repository, and what stands in its way.
 
 use crate::key::Trust;
-use crate::repository::Repository;
+use crate::repository::{Repository, same};
 use crate::system::System;
 
 /// A repository as it ought to be.
@@ -31,9 +31,12 @@ pub(crate) struct Given {
 impl Want<'_> {
     /// Where the packages are: on the mirror, else where they are now, else upstream.
     pub(crate) fn place(&self, now: Option<&str>) -> String {
-        let now = now.and_then(|uri| self.repository.prefix(uri));
-        let prefix = self.mirror.or(now).unwrap_or(self.repository.upstream());
-        self.repository.place(prefix.trim_end_matches('/'), self.system, self.minor)
+        let prefix = now.and_then(|uri| self.repository.prefix(uri));
+        let prefix = self.mirror.or(prefix).unwrap_or(self.repository.upstream());
+        let place = self.repository.place(prefix.trim_end_matches('/'), self.system, self.minor);
+        // Docker has the same packages for RHEL and for its rebuilds.
+        let rebuilt = |uri: &str| uri.replace("/linux/rhel/", "/linux/centos/");
+        now.filter(|now| same(&rebuilt(now), &rebuilt(&place))).map_or(place.clone(), str::to_owned)
     }
 
     /// What is wrong with a place that ought to be another.

@@ -116,7 +116,13 @@ pub(crate) fn judge(now: Option<&str>, host: &Host, want: &Want) -> Judgement {
         return Judgement { report, text: empty(), refusals: Vec::new() };
     }
     let mut refusals = Vec::new();
-    let text = match Text::parse(now.unwrap_or_default()) {
+    // Bytes that are no UTF-8 became marks: written back they would be lost.
+    let garbled = (1..).zip(now.unwrap_or_default().lines()).find(|(_, line)| line.contains('\u{fffd}'));
+    let parsed = match garbled {
+        Some((line, _)) => Err(Broken { line, why: "it is no UTF-8".into() }),
+        None => Text::parse(now.unwrap_or_default()),
+    };
+    let text = match parsed {
         Ok(text) => text,
         Err(Broken { line, why }) => {
             refusals.push(format!("line {line}: {why}"));

@@ -183,7 +183,7 @@ fn leaders_may_change_now_and_then() {
     let changes = |changes, hours: f64| {
         let started_unix_s = Some(now - hours * 3600.0);
         after(|a| {
-            a.metrics = Some(Metrics { leader_changes: Some(changes), started_unix_s, ..Metrics::default() })
+            a.metrics = Some(Metrics { leader_changes: Some(changes), started_unix_s, ..Metrics::default() });
         })
     };
     assert_eq!(changes(3, 0.1), [""; 0]);
