@@ -327,7 +327,7 @@ pub struct Lake {
     /// The topics.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub from: Vec<String>,
-    /// `s3://BUCKET/PREFIX`, `file:PATH`, or where such a URL is found: `env:NAME`, file:PATH.
+    /// `s3://BUCKET/PREFIX`, `file:PATH`, or where such a URL is found: `env:NAME`, `file:PATH`.
     pub url: String,
     /// The folders, outermost first: `topic`, a field, or `NAME=day(FIELD)`.
     #[serde(default)]

@@ -85,13 +85,11 @@ pub(crate) fn url(field: &Field, schemes: &[&str]) -> Option<String> {
     let text = field.text()?;
     let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
     if matches!(scheme, "env" | "file") && !(scheme == "file" && schemes.contains(&"file")) {
-        return match text.parse::<Secret>() {
-            Ok(_) => Some(text),
-            Err(_) => {
-                field.wrong("a reference is env:NAME or file:PATH");
-                None
-            }
-        };
+        let ok = text.parse::<Secret>().is_ok();
+        if !ok {
+            field.wrong("a reference is env:NAME or file:PATH");
+        }
+        return ok.then_some(text);
     }
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
@@ -135,16 +133,18 @@ pub(crate) fn authority(field: &Field) -> Option<String> {
     ok.then_some(text)
 }
 
+/// The fields of a line of cron, each with its bounds.
+const FIELDS: [(&str, u32, u32); 5] = [
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of the month", 1, 31),
+    ("month", 1, 12),
+    ("day of the week", 0, 7),
+];
+
 /// Minute, hour, day, month, weekday.
 pub(crate) fn cron(field: &Field) -> Option<String> {
     let text = field.text()?;
-    const FIELDS: [(&str, u32, u32); 5] = [
-        ("minute", 0, 59),
-        ("hour", 0, 23),
-        ("day of the month", 1, 31),
-        ("month", 1, 12),
-        ("day of the week", 0, 7),
-    ];
     let words: Vec<_> = text.split_whitespace().collect();
     if words.len() != FIELDS.len() {
         field.wrong("five fields are wanted: minute, hour, day of the month, month, day of the week");
