@@ -16,14 +16,7 @@ pub fn check(report: &Report, out: &mut Out) -> Result {
 /// What fails and no change mends is not passed over in silence by who plans
 /// or makes changes.
 pub fn warn_of_the_rest(report: &Report) {
-    for finding in report.left() {
-        let about = finding.current.as_ref().map(|current| format!(" ({current})")).unwrap_or_default();
-        let message = format!("{}: {}{about}", finding.check, finding.why);
-        match &finding.fix {
-            Some(fix) => crate::warn_hint(message, fix),
-            None => crate::warn(message),
-        }
-    }
+    report.left().for_each(crate::warn_of);
 }
 
 /// Prints what would change: status 1 if anything would.

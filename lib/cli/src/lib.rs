@@ -54,11 +54,11 @@ pub use entry::{Tool, main};
 pub use error::{Context, Error, Result};
 pub use humantime::{Duration, Timestamp, format_rfc3339_millis as rfc3339};
 pub use input::{Input, Records};
-pub use message::{note, warn, warn_hint};
+pub use message::{note, warn, warn_hint, warn_of};
 pub use metrics::{Metrics, Series};
 pub use out::Out;
 #[cfg(feature = "change")]
-pub use place::Place;
+pub use place::{Keep, Place, Undo};
 pub use progress::Progress;
 pub use steps::Steps;
 

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use model::Finding;
+
 /// How this process speaks; set once by [`crate::main`].
 #[derive(Debug, Default)]
 pub(crate) struct Voice {
@@ -33,6 +35,13 @@ pub fn warn(message: impl AsRef<str>) {
 /// The same, with the way out.
 pub fn warn_hint(message: impl AsRef<str>, hint: impl AsRef<str>) {
     say("warning", message.as_ref(), Some(hint.as_ref()));
+}
+
+/// Says what a finding says, for who would not see its record.
+pub fn warn_of(finding: &Finding) {
+    let about = finding.current.as_ref().map(|current| format!(" ({current})")).unwrap_or_default();
+    let message = format!("{}: {}{about}", finding.check, finding.why);
+    say("warning", &message, finding.fix.as_deref());
 }
 
 pub(crate) fn error(message: &str, hint: Option<&str>) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use change::Tree;
 use platform::{Host, Platform};
 
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Out, Result};
 
 /// The machine whose files a command reads or changes: this one, or an image tree.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,6 +19,34 @@ pub struct Place {
     /// The host of the platform this is [default: its hostname]
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
+}
+
+/// How far back an apply can be undone.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Keep {
+    /// Keep the journals of so many changes
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub keep: usize,
+}
+
+/// Which apply is undone, and where.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Undo {
+    /// The machine.
+    #[command(flatten)]
+    pub place: Place,
+    /// The journal's number [default: the newest]
+    pub id: Option<u64>,
+}
+
+impl Undo {
+    /// Puts back what an apply of `tool` replaced.
+    ///
+    /// # Errors
+    /// As [`undo`](crate::undo).
+    pub fn run(&self, tool: &str, out: &mut Out) -> Result {
+        crate::undo(&self.place.tree(tool, &self.place.host()?)?, self.id, out)
+    }
 }
 
 /// No hostname is longer (hostname(7): 64, with a domain 253).

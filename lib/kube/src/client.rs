@@ -1,5 +1,7 @@
 //! Asking an API server.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -179,12 +181,21 @@ impl Client {
                 Error::Refused { status: 429, retry_after: Some(wait), budget: false, .. }
                     if patient && tries > 0 && wait <= PATIENCE && Instant::now() + wait < deadline =>
                 {
-                    thread::sleep(wait);
+                    thread::sleep(
+                        (wait + apart(wait)).min(deadline.saturating_duration_since(Instant::now())),
+                    );
                 }
                 error => return Err(error),
             }
         }
     }
+}
+
+/// Up to a quarter of a wait: not all who were sent away come back at once.
+fn apart(wait: Duration) -> Duration {
+    // The keys of a RandomState are random: enough to keep clients apart.
+    let random = u32::try_from(RandomState::new().hash_one(wait) % 1_000).unwrap_or_default();
+    wait / 4 * random / 1_000
 }
 
 /// What to delete: `uid` and no other.

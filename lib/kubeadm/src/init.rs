@@ -181,7 +181,7 @@ fn holders(platform: &Platform, what: &Init) -> Vec<String> {
     let planes = platform.control_planes();
     let planes = planes
         .flat_map(|host| std::iter::once(host.name.clone()).chain(host.addresses().map(|ip| ip.to_string())));
-    let given = what.endpoint.iter().chain(&what.names).cloned();
+    let given = platform.network.api_name.iter().chain(&what.endpoint).chain(&what.names).cloned();
     let mut seen = BTreeSet::new();
     vips.chain(planes).chain(given).filter(|name| seen.insert(name.clone())).collect()
 }
@@ -258,8 +258,9 @@ mod tests {
     fn the_certificate_holds_for_every_way_to_the_api() {
         let what =
             Init { endpoint: Some("api.lab".into()), names: vec!["10.0.0.9".into()], ..Init::default() };
-        let text = rendered(&[], &what).unwrap();
-        for name in ["\"10.77.0.100\"", "cp1", "\"10.77.0.22\"", "cp3", "api.lab", "\"10.0.0.9\""] {
+        let named = [("  vips:", "  api_name: k8s.lab\n  vips:")];
+        let text = rendered(&named, &what).unwrap();
+        for name in ["\"10.77.0.100\"", "k8s.lab", "cp1", "\"10.77.0.22\"", "cp3", "api.lab", "\"10.0.0.9\""] {
             assert!(text.contains(&format!("    - {name}\n")), "{name}: {text}");
         }
         assert!(text.contains("controlPlaneEndpoint: api.lab:6443"));

@@ -39,7 +39,17 @@ impl<'a> Judge<'a> {
 
     /// Whether anything speaks against going on.
     pub fn refuses(&self) -> bool {
-        self.findings.iter().any(|finding| finding.status == Status::Fail)
+        self.reasons().next().is_some()
+    }
+
+    /// What speaks against going on.
+    pub fn reasons(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.status == Status::Fail)
+    }
+
+    /// That, and what should be known by who goes on.
+    pub fn reservations(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| matches!(finding.status, Status::Warn | Status::Fail))
     }
 
     /// Adds what was found.

@@ -8,7 +8,7 @@
 if [ -z "${IN_NAMESPACE:-}" ]; then
   can_namespace || skip "network namespaces need root"
   oracles || skip "the oracles are not built"
-  etcd_needs && need curl=curl || skip "etcd, jq or curl is missing"
+  { etcd_needs && need curl=curl; } || skip "etcd, jq or curl is missing"
   rm -rf "$WORK"
   # Everything happens in a network of its own, so that nobody else has these addresses.
   IN_NAMESPACE=1 exec unshare --net "$BASH" "$0"
@@ -98,13 +98,14 @@ wait_for 20 etcd_ctl "$E" endpoint health || fail "the successor does not join e
 node_joins cp3 10.77.0.23 control
 after=$(member_ids)
 [ "$after" != "$before" ] || fail "the successor has the id of the dead member"
+untouched() { { node_is_there cp3 && [ "$(member_ids)" = "$after" ]; } || fail "$1"; }
 expect 0 replace apply cp3 --force
 [ ! -s "$OUT" ] || fail "the successor was touched"
-node_is_there cp3 && [ "$(member_ids)" = "$after" ] || fail "the successor was touched"
+untouched "the successor was touched"
 # Killed before it noted that it was done: only what the journal means is removed, and that is gone.
 jq '.state = "begun" | .steps |= map(.ended = (.step == "cordon" or .step == "drain"))' "$WORK/journal-cp3/journal.json" >"$WORK/old" && cp "$WORK/old" "$WORK/journal-cp3/journal.json"
 expect 0 replace apply cp3 --force
-node_is_there cp3 && [ "$(member_ids)" = "$after" ] || fail "the successor was taken for the dead one"
+untouched "the successor was taken for the dead one"
 proved "a successor of the same name and address is left alone, whatever the journal"
 
 etcd_kill "$E" m3
@@ -160,20 +161,22 @@ killed_after() {
   [ "$status" = 0 ] || [ "$status" = 137 ] || fail "status $status after a kill: $(cat "$ERR")"
   [ "$status" = 0 ] || kills=$((kills + 1))
 }
+# Without a kubelet no pod goes, and the drain goes on.
+kill -STOP "$KUBELETS"
 for n in 02 05 10 15 20 30 40 50; do killed_after "0.$n"; done
+[ "$kills" = 8 ] || fail "it was done before it was killed"
+kill -CONT "$KUBELETS"
 "${apply_cp2[@]}" >>"$WORK/killed" 2>"$ERR" &
 pid=$!
 text=""
 until [[ $text = *etcd-member* ]]; do IFS= read -rd '' text <"$WORK/journal-cp2/journal.json" || true; done
 { kill -KILL $pid && wait $pid; } 2>/dev/null || true
 kills=$((kills + 1))
-grep -q '"state": "begun"' "$WORK/journal-cp2/journal.json" || fail "it was done before it was killed"
 for n in $(seq 15 2 200); do
   killed_after "0.$(printf %03d "$n")"
   [ "$status" != 0 ] || { done=1 && break; }
 done
 [ -n "$done" ] || fail "it does not come to an end"
-[ "$kills" -gt 10 ] || fail "only $kills kills"
 [ "$(members)" = "cp1 cp3" ] || fail "etcd has $(members)"
 ! node_is_there cp2 || fail "cp2 is a node still"
 [ "$(grep -c '"target":"etcd-member/' "$WORK/killed")" -le 1 ] || fail "the member was removed twice"
@@ -184,8 +187,8 @@ expect 0 replace apply cp2
 proved "killed $kills times on its way it converges"
 
 # What a join that broke off leaves behind.
-joins_etcd() { etcd_ctl "$E" member add cp2 --learner --peer-urls=https://10.77.0.22:2380; }
-within 20 joins_etcd
+learner_joins() { etcd_ctl "$E" member add cp2 --learner --peer-urls=https://10.77.0.22:2380; }
+within 20 learner_joins
 expect 0 replace apply cp2
 [ ! -s "$OUT" ] || fail "what is done was begun anew unasked"
 expect 0 replace apply cp2 --again

@@ -63,6 +63,9 @@
 //! $ kubectl get -A nodes,deployments,services,endpointslices,daemonsets,ippools -o json >cluster.json
 //! ```
 //!
+//! Sessions of BGP are not asked for one by one: where Calico uses it, its
+//! pods are ready only while they stand.
+//!
 //! A node's clock is known from its lease, which its kubelet renews every ten
 //! seconds: a clock that is less than twenty seconds slow cannot be told from
 //! a kubelet that is slow. The API servers' is known to the second.

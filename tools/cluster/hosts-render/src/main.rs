@@ -79,7 +79,7 @@ use std::process::ExitCode;
 
 use change::{Report, Tree};
 use clap::{Args as Group, Parser, Subcommand};
-use cli::{Answer, Context, Error, Input, Out, Place};
+use cli::{Answer, Context, Error, Input, Keep, Out, Place, Undo};
 use node::Machine;
 use platform::Platform;
 
@@ -106,17 +106,11 @@ enum Verb {
     Apply {
         #[command(flatten)]
         job: Job,
-        /// Keep the journals of so many changes
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        keep: usize,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Put back what an apply replaced
-    Undo {
-        #[command(flatten)]
-        place: Place,
-        /// The journal's number [default: the newest]
-        id: Option<u64>,
-    },
+    Undo(Undo),
 }
 
 #[derive(Group)]
@@ -144,9 +138,9 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         Verb::Apply { job, keep } => {
             let looked = job.look(Some(out))?.sound()?;
             cli::warn_of_the_rest(&looked.report);
-            cli::apply(&looked.tree, &looked.report.wanted, *keep, out)
+            cli::apply(&looked.tree, &looked.report.wanted, keep.keep, out)
         }
-        Verb::Undo { place, id } => cli::undo(&place.tree(judge::TOOL, &place.host()?)?, *id, out),
+        Verb::Undo(undo) => undo.run(judge::TOOL, out),
     }
 }
 

@@ -130,7 +130,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
                 Stage::ControlPlane => Ok(Answer::Yes),
                 stage => {
                     let judge = judge(&looked, stage)?;
-                    warn(&judge);
+                    judge.reservations().for_each(cli::warn_of);
                     cli::note(format!("would run: {}", looked.call(stage, String::new(), ANSWER).line()));
                     out.emit(&change)?;
                     Ok(Answer::No)
@@ -146,15 +146,11 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
             looked.document(None)?;
             let judge = judge(&looked, stage)?;
             if judge.refuses() && !force {
-                judge
-                    .findings
-                    .iter()
-                    .filter(|one| one.status == Status::Fail)
-                    .try_for_each(|one| out.emit(one))?;
+                judge.reasons().try_for_each(|one| out.emit(one))?;
                 Steps::new(out).failed("check", "guard")?;
                 return Ok(Answer::No);
             }
-            warn(&judge);
+            judge.reservations().for_each(cli::warn_of);
             apply(&looked, stage, credentials.clone(), **timeout, out)
         }
     }
@@ -210,18 +206,6 @@ fn cluster(endpoint: &str, judge: &mut Judge) {
         judge.add("cluster", Status::Pass, "no cluster answers at its address yet")
     };
     found.current = Some(endpoint.to_owned());
-}
-
-/// What does not speak against it, but should be known.
-fn warn(judge: &Judge) {
-    for finding in
-        judge.findings.iter().filter(|finding| matches!(finding.status, Status::Warn | Status::Fail))
-    {
-        match &finding.fix {
-            Some(fix) => cli::warn_hint(format!("{}: {}", finding.check, finding.why), fix),
-            None => cli::warn(format!("{}: {}", finding.check, finding.why)),
-        }
-    }
 }
 
 fn apply(

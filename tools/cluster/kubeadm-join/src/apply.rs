@@ -126,18 +126,6 @@ fn cluster(known: &Credentials, judge: &mut Judge) {
     found.current = Some(known.endpoint.clone());
 }
 
-/// What does not speak against it, but should be known.
-pub(crate) fn warn(judge: &Judge) {
-    for finding in
-        judge.findings.iter().filter(|finding| matches!(finding.status, Status::Warn | Status::Fail))
-    {
-        match &finding.fix {
-            Some(fix) => cli::warn_hint(format!("{}: {}", finding.check, finding.why), fix),
-            None => cli::warn(format!("{}: {}", finding.check, finding.why)),
-        }
-    }
-}
-
 pub(crate) fn apply(looked: &Looked, timeout: Duration, force: bool, out: &mut Out) -> cli::Result {
     let stage = looked.site.stage().doing("looking at /etc/kubernetes")?;
     if looked.is_in(stage) {
@@ -150,15 +138,11 @@ pub(crate) fn apply(looked: &Looked, timeout: Duration, force: bool, out: &mut O
     if !is_done {
         let judge = judge(looked, stage);
         if judge.refuses() && !force {
-            judge
-                .findings
-                .iter()
-                .filter(|one| one.status == Status::Fail)
-                .try_for_each(|one| out.emit(one))?;
+            judge.reasons().try_for_each(|one| out.emit(one))?;
             Steps::new(out).failed("check", "guard")?;
             return Ok(Answer::No);
         }
-        warn(&judge);
+        judge.reservations().for_each(cli::warn_of);
     }
     let call = looked.call(stage, looked.document(false)?, timeout);
     let _lock = looked.site.begin(Verb::Join).doing("beginning")?;

@@ -135,7 +135,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
             if looked.is_in(stage) {
                 return Ok(Answer::Yes);
             }
-            apply::warn(&apply::judge(&looked, stage));
+            apply::judge(&looked, stage).reservations().for_each(cli::warn_of);
             cli::note(format!("would run: {}", looked.call(stage, String::new(), apply::ANSWER).line()));
             out.emit(&looked.change(document.as_deref()))?;
             Ok(Answer::No)

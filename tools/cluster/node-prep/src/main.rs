@@ -88,7 +88,7 @@ use std::rc::Rc;
 
 use change::{Report, Tree};
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use cli::{Answer, Context, Input, Out, Place};
+use cli::{Answer, Context, Input, Keep, Out, Place, Undo};
 use node::{Area, Kernel, Machine, Options, Want};
 
 /// Prepare a machine for Kubernetes
@@ -108,17 +108,11 @@ enum Verb {
     Apply {
         #[command(flatten)]
         job: Job,
-        /// Keep the journals of so many changes
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        keep: usize,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Put back what an apply replaced
-    Undo {
-        #[command(flatten)]
-        place: Place,
-        /// The journal's number [default: the newest]
-        id: Option<u64>,
-    },
+    Undo(Undo),
 }
 
 #[derive(Group)]
@@ -197,10 +191,10 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
             upgrade::refuse(job)?;
             let looked = job.look(Some(out))?;
             cli::warn_of_the_rest(&looked.report);
-            let files = cli::apply(&looked.tree, &looked.report.wanted, *keep, out)?;
+            let files = cli::apply(&looked.tree, &looked.report.wanted, keep.keep, out)?;
             Ok(both(files, upgrade::apply(job, &looked, out)?))
         }
-        Verb::Undo { place, id } => cli::undo(&tree(place, &place.host()?)?, *id, out),
+        Verb::Undo(Undo { place, id }) => cli::undo(&tree(place, &place.host()?)?, *id, out),
     }
 }
 

@@ -62,6 +62,9 @@
 //! sure that the machine is off. Files in its emptyDir volumes are lost, as
 //! they are with the machine.
 //!
+//! If the new machine has another address: replace the old one first, then
+//! change the platform document, and render the balancers anew (lb-render).
+//!
 //! A node whose name has come back since is left alone: to replace it once
 //! more takes `--again`. Members of etcd outside the platform's hosts are
 //! etcd-check's to find.

@@ -90,7 +90,7 @@ use std::process::ExitCode;
 
 use change::{Report, Tree};
 use clap::{Args as Group, Parser, Subcommand};
-use cli::{Answer, Context, Error, Input, Out, Place};
+use cli::{Answer, Context, Error, Input, Keep, Out, Place, Undo};
 use conf::os_release::Family;
 use model::Status;
 use node::Machine;
@@ -120,17 +120,11 @@ enum Verb {
     Apply {
         #[command(flatten)]
         job: Job,
-        /// Keep the journals of so many changes
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        keep: usize,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Put back what an apply replaced
-    Undo {
-        #[command(flatten)]
-        place: Place,
-        /// The journal's number [default: the newest]
-        id: Option<u64>,
-    },
+    Undo(Undo),
 }
 
 #[derive(Group)]
@@ -212,9 +206,9 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
                 return looked.refuse(out);
             }
             cli::warn_of_the_rest(&looked.report);
-            cli::apply(&looked.tree, &looked.report.wanted, *keep, out)
+            cli::apply(&looked.tree, &looked.report.wanted, keep.keep, out)
         }
-        Verb::Undo { place, id } => cli::undo(&place.tree(TOOL, &place.host()?)?, *id, out),
+        Verb::Undo(undo) => undo.run(TOOL, out),
     }
 }
 

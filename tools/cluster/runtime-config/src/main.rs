@@ -84,7 +84,7 @@ use std::time::Duration;
 
 use change::Tree;
 use clap::{Args as Group, Parser, Subcommand};
-use cli::{Answer, Context, Error, Input, Out, Place, Steps};
+use cli::{Answer, Context, Error, Input, Keep, Out, Place, Steps, Undo};
 use node::Machine;
 use process::Limits;
 
@@ -111,17 +111,11 @@ enum Verb {
         /// Restart containerd after a change
         #[arg(long)]
         restart: bool,
-        /// Keep the journals of so many changes
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        keep: usize,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Put back what an apply replaced
-    Undo {
-        #[command(flatten)]
-        place: Place,
-        /// The journal's number [default: the newest]
-        id: Option<u64>,
-    },
+    Undo(Undo),
 }
 
 #[derive(Group)]
@@ -162,10 +156,10 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
                 return Ok(Answer::No);
             }
             let wanted = &looked.judgement.report.wanted;
-            let applied = cli::apply(&looked.tree, wanted, *keep, out)?;
+            let applied = cli::apply(&looked.tree, wanted, keep.keep, out)?;
             if wanted.is_empty() || !job.place.is_live() { Ok(applied) } else { activate(*restart, out) }
         }
-        Verb::Undo { place, id } => cli::undo(&place.tree(TOOL, &place.host()?)?, *id, out),
+        Verb::Undo(undo) => undo.run(TOOL, out),
     }
 }
 
