@@ -22,7 +22,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..5 {
         let before = cpu_ns()?;
         let mut lines = Lines::new(&text[..], 1 << 20);
-        let started = Instant::now();
         let (mut records, mut broken) = (0_u64, 0_u64);
         while lines.fill()? {
             let mut found = fields.none();
