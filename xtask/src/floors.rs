@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -15,6 +15,8 @@ const HOMES: [(&str, &[&str]); 7] = [
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
+    ("jiff", &["record-clean"]),
+    ("regex", &["pipeline", "record-clean"]),
 ];
 
 /// Lists every breach of the house's rules.
