@@ -7,13 +7,14 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),
+    ("memchr", &["ndjson"]),
 ];
 
 /// Lists every breach of the house's rules.

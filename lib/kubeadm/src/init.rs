@@ -260,7 +260,8 @@ mod tests {
             Init { endpoint: Some("api.lab".into()), names: vec!["10.0.0.9".into()], ..Init::default() };
         let named = [("  vips:", "  api_name: k8s.lab\n  vips:")];
         let text = rendered(&named, &what).unwrap();
-        for name in ["\"10.77.0.100\"", "k8s.lab", "cp1", "\"10.77.0.22\"", "cp3", "api.lab", "\"10.0.0.9\""] {
+        for name in ["\"10.77.0.100\"", "k8s.lab", "cp1", "\"10.77.0.22\"", "cp3", "api.lab", "\"10.0.0.9\""]
+        {
             assert!(text.contains(&format!("    - {name}\n")), "{name}: {text}");
         }
         assert!(text.contains("controlPlaneEndpoint: api.lab:6443"));

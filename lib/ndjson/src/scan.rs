@@ -1,0 +1,441 @@
+//! One pass over a line, which checks all of it.
+
+use crate::fields::Node;
+use crate::value::{Text, Value};
+
+/// Why a line is no record, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {why}")]
+pub struct Broken {
+    /// The byte of the line, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub why: Why,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// The line's value is something else.
+    #[error("not an object")]
+    NotAnObject,
+    /// The line ends too early.
+    #[error("the line ends in the middle")]
+    Cut,
+    /// Something follows the object.
+    #[error("something follows the object")]
+    Trailing,
+    /// No name where one should be.
+    #[error("a name in quotes should stand here")]
+    NoName,
+    /// No colon after a name.
+    #[error("a colon should stand here")]
+    NoColon,
+    /// Neither a comma nor the end of the object.
+    #[error("a comma or the object's end should stand here")]
+    NoCommaInObject,
+    /// Neither a comma nor the end of the list.
+    #[error("a comma or the list's end should stand here")]
+    NoCommaInArray,
+    /// What begins here is no value.
+    #[error("no JSON value")]
+    NoValue,
+    /// A number JSON does not know.
+    #[error("a digit should stand here")]
+    NoDigit,
+    /// Farther from zero than a double can be.
+    #[error("a number out of range")]
+    OutOfRange,
+    /// A control character in a string.
+    #[error("a control character in a string")]
+    Control,
+    /// A backslash before something JSON does not know.
+    #[error("no such escape")]
+    Escape,
+    /// Half of a pair of surrogates.
+    #[error("half a surrogate pair")]
+    Surrogate,
+    /// More than 127 levels.
+    #[error("nested more than 127 levels deep")]
+    Deep,
+}
+
+/// As many levels as `serde_json` takes.
+const LEVELS: u32 = 127;
+
+pub(crate) struct Scan<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(line: &'a [u8]) -> Result<Self, Broken> {
+        match std::str::from_utf8(line) {
+            Ok(text) => Ok(Self { text, bytes: line, at: 0 }),
+            Err(error) => Err(Broken { column: error.valid_up_to() + 1, why: Why::NotUtf8 }),
+        }
+    }
+
+    pub(crate) fn line(mut self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        self.space();
+        match self.peek() {
+            Some(b'{') => self.at += 1,
+            Some(_) => return self.broken(Why::NotAnObject),
+            None => return self.broken(Why::Cut),
+        }
+        self.object(root, 1, found)?;
+        self.space();
+        if self.at < self.bytes.len() { self.broken(Why::Trailing) } else { Ok(()) }
+    }
+
+    /// An object whose fields may be wanted, from after its brace.
+    fn object(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        self.space();
+        if self.took(b'}') {
+            return Ok(());
+        }
+        loop {
+            let name = self.name()?;
+            match node.child(name.raw, name.escaped) {
+                None => self.skip(level)?,
+                Some(child) => self.wanted(child, level, found)?,
+            }
+            self.space();
+            if self.took(b',') {
+                self.space();
+            } else if self.took(b'}') {
+                return Ok(());
+            } else {
+                return self.missing(Why::NoCommaInObject);
+            }
+        }
+    }
+
+    /// A name, its colon and the space around it.
+    #[inline]
+    fn name(&mut self) -> Result<Text<'a>, Broken> {
+        if !self.took(b'"') {
+            return self.missing(Why::NoName);
+        }
+        let name = self.string()?;
+        self.space();
+        if !self.took(b':') {
+            return self.missing(Why::NoColon);
+        }
+        self.space();
+        Ok(name)
+    }
+
+    fn wanted(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        node.forget(found);
+        let start = self.at;
+        let value = match self.peek() {
+            Some(b'{') if !node.children.is_empty() => {
+                if level == LEVELS {
+                    return self.broken(Why::Deep);
+                }
+                self.at += 1;
+                self.object(node, level + 1, found)?;
+                Value::Object(&self.text[start..self.at])
+            }
+            Some(b'"') => {
+                self.at += 1;
+                Value::Text(self.string()?)
+            }
+            first => {
+                self.skip(level)?;
+                let written = &self.text[start..self.at];
+                match first {
+                    Some(b'{') => Value::Object(written),
+                    Some(b'[') => Value::Array(written),
+                    Some(b't') => Value::Bool(true),
+                    Some(b'f') => Value::Bool(false),
+                    Some(b'n') => Value::Null,
+                    _ => Value::Number(written),
+                }
+            }
+        };
+        if let Some(slot) = node.slot {
+            found[slot] = value;
+        }
+        Ok(())
+    }
+
+    /// Passes over a value nobody wants; containers by a bit each, not by recursion.
+    fn skip(&mut self, level: u32) -> Result<(), Broken> {
+        let Some(first) = self.peek() else { return self.broken(Why::Cut) };
+        if first != b'{' && first != b'[' {
+            return self.scalar(first);
+        }
+        // The containers that are open, the innermost in the lowest bit: 1 is an object.
+        let mut open = 0_u128;
+        let mut depth = 0;
+        loop {
+            // A value begins here.
+            let Some(first) = self.peek() else { return self.broken(Why::Cut) };
+            if first == b'{' || first == b'[' {
+                if level + depth == LEVELS {
+                    return self.broken(Why::Deep);
+                }
+                self.at += 1;
+                depth += 1;
+                open = open << 1 | u128::from(first == b'{');
+                self.space();
+                if !self.took(if first == b'{' { b'}' } else { b']' }) {
+                    if first == b'{' {
+                        self.name()?;
+                    }
+                    continue;
+                }
+                open >>= 1;
+                depth -= 1;
+            } else {
+                self.scalar(first)?;
+            }
+            // A value ends here.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                self.space();
+                let object = open & 1 == 1;
+                if self.took(b',') {
+                    self.space();
+                    if object {
+                        self.name()?;
+                    }
+                    break;
+                }
+                if !self.took(if object { b'}' } else { b']' }) {
+                    return self.missing(if object { Why::NoCommaInObject } else { Why::NoCommaInArray });
+                }
+                open >>= 1;
+                depth -= 1;
+            }
+        }
+    }
+
+    #[inline]
+    fn scalar(&mut self, first: u8) -> Result<(), Broken> {
+        match first {
+            b'"' => {
+                self.at += 1;
+                self.string().map(|_| ())
+            }
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word("true"),
+            b'f' => self.word("false"),
+            b'n' => self.word("null"),
+            _ => self.broken(Why::NoValue),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Broken> {
+        for expected in word.bytes() {
+            if !self.took(expected) {
+                return self.missing(Why::NoValue);
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Broken> {
+        let start = self.at;
+        self.took(b'-');
+        if !self.took(b'0') {
+            self.digits()?;
+        }
+        if self.took(b'.') {
+            self.digits()?;
+        }
+        let has_exponent = self.took(b'e') || self.took(b'E');
+        if has_exponent {
+            let _sign = self.took(b'+') || self.took(b'-');
+            self.digits()?;
+        }
+        // A double ends at 1.8e308; what is written so far out is refused, as serde_json does.
+        if (has_exponent || self.at - start > 300)
+            && !self.text[start..self.at].parse::<f64>().is_ok_and(|double| double.abs() < 1.797e308)
+        {
+            self.at = start;
+            return self.broken(Why::OutOfRange);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> Result<(), Broken> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { self.missing(Why::NoDigit) } else { Ok(()) }
+    }
+
+    /// A string, from after its quote.
+    #[inline]
+    fn string(&mut self) -> Result<Text<'a>, Broken> {
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            while let Some(eight) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+                let special = special(u64::from_le_bytes(*eight));
+                if special != 0 {
+                    self.at += (special.trailing_zeros() / 8) as usize;
+                    break;
+                }
+                self.at += 8;
+            }
+            match self.peek() {
+                Some(b'"') => {
+                    let raw = &self.text[start..self.at];
+                    self.at += 1;
+                    return Ok(Text { raw, escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return self.broken(Why::Control),
+                Some(_) => self.at += 1,
+                None => return self.broken(Why::Cut),
+            }
+        }
+    }
+
+    /// An escape, from its backslash.
+    fn escape(&mut self) -> Result<(), Broken> {
+        let start = self.at;
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                self.at += 1;
+                let half = self.hex()?;
+                let paired = match half {
+                    0xd800..=0xdbff => {
+                        self.took(b'\\') && self.took(b'u') && (0xdc00..=0xdfff).contains(&self.hex()?)
+                    }
+                    0xdc00..=0xdfff => false,
+                    _ => true,
+                };
+                if !paired {
+                    self.at = start;
+                    return self.broken(Why::Surrogate);
+                }
+            }
+            _ => return self.missing(Why::Escape),
+        }
+        Ok(())
+    }
+
+    fn hex(&mut self) -> Result<u32, Broken> {
+        let mut value = 0;
+        for _ in 0..4 {
+            let Some(digit) = self.peek().and_then(|byte| char::from(byte).to_digit(16)) else {
+                return self.missing(Why::Escape);
+            };
+            value = value << 4 | digit;
+            self.at += 1;
+        }
+        Ok(value)
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[inline]
+    fn took(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    /// What should be here is not, perhaps because the line ends.
+    #[cold]
+    fn missing<T>(&self, why: Why) -> Result<T, Broken> {
+        self.broken(if self.at < self.bytes.len() { why } else { Why::Cut })
+    }
+
+    #[cold]
+    fn broken<T>(&self, why: Why) -> Result<T, Broken> {
+        Err(Broken { column: self.at + 1, why })
+    }
+}
+
+/// The high bit of bytes that are a quote, a backslash or a control character.
+/// Bytes above such a one may be marked wrongly; the lowest mark is right.
+#[inline]
+fn special(eight: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let quote = eight ^ (ONES * u64::from(b'"'));
+    let backslash = eight ^ (ONES * u64::from(b'\\'));
+    let quote = quote.wrapping_sub(ONES) & !quote;
+    let backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let control = eight.wrapping_sub(ONES * 0x20) & !eight;
+    (quote | backslash | control) & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fields;
+
+    fn why(line: &str) -> (usize, Why) {
+        let broken = Fields::new().find(line.as_bytes(), &mut []).unwrap_err();
+        (broken.column, broken.why)
+    }
+
+    #[test]
+    fn broken_lines_say_where_and_why() {
+        assert_eq!(why(""), (1, Why::Cut));
+        assert_eq!(why("[1]"), (1, Why::NotAnObject));
+        assert_eq!(why(r#"{"a":1"#), (7, Why::Cut));
+        assert_eq!(why(r#"{"a":1} x"#), (9, Why::Trailing));
+        assert_eq!(why(r#"{"a" 1}"#), (6, Why::NoColon));
+        assert_eq!(why(r#"{"a":1,}"#), (8, Why::NoName));
+        assert_eq!(why(r#"{"a":[1,]}"#), (9, Why::NoValue));
+        assert_eq!(why(r#"{"a":[1 2]}"#), (9, Why::NoCommaInArray));
+        assert_eq!(why(r#"{"a":NaN}"#), (6, Why::NoValue));
+        assert_eq!(why(r#"{"a":-}"#), (7, Why::NoDigit));
+        assert_eq!(why(r#"{"a":1.}"#), (8, Why::NoDigit));
+        assert_eq!(why(r#"{"a":1e999}"#), (6, Why::OutOfRange));
+        assert_eq!(why("{\"a\":\"\t\"}"), (7, Why::Control));
+        assert_eq!(why(r#"{"a":"\x"}"#), (8, Why::Escape));
+        assert_eq!(why(r#"{"a":"\ud800"}"#), (7, Why::Surrogate));
+        assert_eq!(why(r#"{"a":nul}"#), (9, Why::NoValue));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused_even_where_nobody_looks() {
+        let broken = Fields::new().find(b"{\"a\":\"\xff\"}", &mut []).unwrap_err();
+        assert_eq!(broken, Broken { column: 7, why: Why::NotUtf8 });
+    }
+
+    #[test]
+    fn it_goes_as_deep_as_serde_json() {
+        for (levels, fits) in [(127, true), (128, false), (100_000, false)] {
+            let line = format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+            let mut wanting = Fields::new();
+            wanting.want("a").unwrap();
+            for fields in [Fields::new(), wanting] {
+                assert_eq!(fields.find(line.as_bytes(), &mut fields.none()).is_ok(), fits, "{levels}");
+            }
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), fits, "{levels}");
+        }
+    }
+}
