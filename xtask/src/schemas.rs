@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use crate::{Report, Result, written};
 
 /// Crates whose example `schemas` prints schemas.
-const SOURCES: [&str; 2] = ["model", "platform"];
+const SOURCES: [&str; 3] = ["model", "pipeline", "platform"];
 
 /// Writes `schemas/TOOL.in.json` and `schemas/TOOL.out.json` for every command,
 /// and a file of its own for every document people write.

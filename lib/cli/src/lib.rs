@@ -38,6 +38,8 @@ mod man;
 mod message;
 mod metrics;
 mod out;
+#[cfg(feature = "pipeline")]
+mod pipeline_document;
 #[cfg(feature = "change")]
 mod place;
 #[cfg(feature = "platform")]
