@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -15,6 +15,7 @@ const HOMES: [(&str, &[&str]); 7] = [
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
+    ("foldhash", &["window"]),
 ];
 
 /// Lists every breach of the house's rules.
