@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -17,6 +17,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("memchr", &["ndjson"]),
     ("jiff", &["record-clean"]),
     ("regex", &["pipeline", "record-clean"]),
+    ("foldhash", &["window"]),
 ];
 
 /// Lists every breach of the house's rules.

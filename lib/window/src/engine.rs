@@ -1,0 +1,396 @@
+//! Events in, rows out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use crate::aggregate::State;
+use crate::bytes::{Corrupt, Reader, Writer};
+use crate::session::Sessions;
+use crate::{Emit, Input, NoPlan, Plan, Windows};
+
+/// The event-time engine.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Plan,
+    partitions: Vec<Partition>,
+    watermark_us: i64,
+    /// Nothing comes out before the watermark is here.
+    due_us: i64,
+    store: Store,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Partition {
+    latest_us: i64,
+    idle: bool,
+}
+
+impl Partition {
+    const NEW: Self = Self { latest_us: i64::MIN, idle: false };
+}
+
+#[derive(Debug)]
+enum Store {
+    /// By start.
+    Panes(BTreeMap<i64, Pane>),
+    Sessions(Sessions),
+}
+
+/// What is known of one window.
+#[derive(Debug, Default)]
+struct Pane {
+    groups: HashMap<Box<[u8]>, Group, RandomState>,
+    /// Whether its rows came out at its end.
+    told: bool,
+}
+
+#[derive(Debug)]
+struct Group {
+    states: Box<[State]>,
+    /// How many rows came out so far.
+    rows: u64,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in at least one window.
+    Counted,
+    /// All its windows are closed.
+    Late,
+}
+
+/// What was computed for one window and one key.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// The window's start, in microseconds since 1970.
+    pub start_us: i64,
+    /// Its end; it is not in the window.
+    pub end_us: i64,
+    /// The key, as it was pushed.
+    pub key: &'a [u8],
+    /// How many rows came out before for the same window and key.
+    pub rev: u64,
+    /// Whether no other row can follow.
+    pub is_final: bool,
+    states: &'a [State],
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn only(start_us: i64, end_us: i64, key: &'a [u8], states: &'a [State]) -> Self {
+        Self { start_us, end_us, key, rev: 0, is_final: true, states }
+    }
+
+    /// The answers as JSON, one for each aggregate.
+    pub fn values(&self) -> Vec<String> {
+        self.states.iter().map(State::json).collect()
+    }
+}
+
+/// Why a saved engine cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoState {
+    /// Bytes nobody saved.
+    #[error("not a saved state")]
+    Corrupt,
+    /// It computed something else.
+    #[error("saved by another plan")]
+    OtherPlan,
+}
+
+impl From<Corrupt> for NoState {
+    fn from(_: Corrupt) -> Self {
+        Self::Corrupt
+    }
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    ///
+    /// # Errors
+    /// Fails if the plan makes no sense.
+    pub fn new(plan: Plan) -> Result<Self, NoPlan> {
+        plan.check()?;
+        let store = match plan.windows {
+            Windows::Session { gap_us } => Store::Sessions(Sessions::new(gap_us)),
+            _ => Store::Panes(BTreeMap::new()),
+        };
+        Ok(Self { plan, partitions: Vec::new(), watermark_us: i64::MIN, due_us: i64::MAX, store })
+    }
+
+    /// The watermark in microseconds since 1970; `None` before the first event.
+    pub fn watermark_us(&self) -> Option<i64> {
+        (self.watermark_us > i64::MIN).then_some(self.watermark_us)
+    }
+
+    /// How many windows times keys are open.
+    pub fn open(&self) -> usize {
+        match &self.store {
+            Store::Panes(panes) => panes.values().map(|pane| pane.groups.len()).sum(),
+            Store::Sessions(sessions) => sessions.open(),
+        }
+    }
+
+    /// A partition whose events will come: until the first the watermark waits for it.
+    pub fn expect(&mut self, partition: usize) {
+        while self.partitions.len() <= partition {
+            self.partitions.push(Partition::NEW);
+        }
+    }
+
+    /// A partition from which nothing comes for now: the watermark goes on without it.
+    pub fn idle(&mut self, partition: usize, sink: &mut impl FnMut(&Row)) {
+        self.expect(partition);
+        self.partitions[partition].idle = true;
+        self.advance(sink);
+    }
+
+    /// Takes an event. `values` has one input for each aggregate of the plan;
+    /// rows that are due come out through `sink`, ordered by window and key.
+    pub fn push(
+        &mut self,
+        partition: usize,
+        time_us: i64,
+        key: &[u8],
+        values: &[Input],
+        sink: &mut impl FnMut(&Row),
+    ) -> Fate {
+        let fate = match &mut self.store {
+            Store::Sessions(sessions) => {
+                let fate = sessions.push(&self.plan, self.watermark_us, time_us, key, values);
+                self.due_us = sessions.due();
+                fate
+            }
+            Store::Panes(_) => self.push_to_panes(time_us, key, values, sink),
+        };
+        if self.partitions.len() <= partition {
+            self.expect(partition);
+        }
+        let seen = &mut self.partitions[partition];
+        if seen.idle || time_us > seen.latest_us {
+            *seen = Partition { latest_us: seen.latest_us.max(time_us), idle: false };
+            self.advance(sink);
+        }
+        fate
+    }
+
+    /// The end of the input: every window closes.
+    pub fn finish(&mut self, sink: &mut impl FnMut(&Row)) {
+        self.watermark_us = i64::MAX;
+        self.fire(sink);
+    }
+
+    /// The whole state, for [`Engine::restore`].
+    pub fn save(&self) -> Vec<u8> {
+        let mut to = Writer::default();
+        self.plan.save(&mut to);
+        to.i64(self.watermark_us);
+        to.length(self.partitions.len());
+        for partition in &self.partitions {
+            to.i64(partition.latest_us);
+            to.u8(u8::from(partition.idle));
+        }
+        match &self.store {
+            Store::Sessions(sessions) => sessions.save(&mut to),
+            Store::Panes(panes) => {
+                to.length(panes.len());
+                for (start, pane) in panes {
+                    to.i64(*start);
+                    to.u8(u8::from(pane.told));
+                    to.length(pane.groups.len());
+                    for (key, group) in &pane.groups {
+                        to.bytes(key);
+                        to.u64(group.rows);
+                        group.states.iter().for_each(|state| state.save(&mut to));
+                    }
+                }
+            }
+        }
+        to.0
+    }
+
+    /// The engine that was saved.
+    ///
+    /// # Errors
+    /// Fails if the bytes are no state of an engine with this plan.
+    pub fn restore(plan: Plan, saved: &[u8]) -> Result<Self, NoState> {
+        let mut from = Reader(saved);
+        let mut fingerprint = Writer::default();
+        plan.save(&mut fingerprint);
+        if from.bytes()? != &fingerprint.0[8..] {
+            return Err(NoState::OtherPlan);
+        }
+        let mut engine = Self::new(plan).map_err(|_| NoState::Corrupt)?;
+        engine.watermark_us = from.i64()?;
+        for _ in 0..from.u64()? {
+            engine.partitions.push(Partition { latest_us: from.i64()?, idle: from.flag()? });
+        }
+        match &mut engine.store {
+            Store::Sessions(sessions) => sessions.restore(&engine.plan, &mut from)?,
+            Store::Panes(panes) => {
+                for _ in 0..from.u64()? {
+                    let (start, told) = (from.i64()?, from.flag()?);
+                    let mut pane = Pane { told, ..Pane::default() };
+                    for _ in 0..from.u64()? {
+                        let (key, rows) = (from.bytes()?.into(), from.u64()?);
+                        let states = restored(&engine.plan, &mut from)?;
+                        pane.groups.insert(key, Group { states, rows });
+                    }
+                    panes.insert(start, pane);
+                }
+            }
+        }
+        if !from.0.is_empty() {
+            return Err(NoState::Corrupt);
+        }
+        engine.due_us = engine.next_due();
+        Ok(engine)
+    }
+
+    fn push_to_panes(
+        &mut self,
+        time_us: i64,
+        key: &[u8],
+        values: &[Input],
+        sink: &mut impl FnMut(&Row),
+    ) -> Fate {
+        let Store::Panes(panes) = &mut self.store else { return Fate::Late };
+        let (size, every) = lengths(self.plan.windows);
+        let tells = self.plan.tells_at_end();
+        let mut fate = Fate::Late;
+        // Floored by hand: the start nearest to the beginning of time would overflow.
+        let mut start = time_us.saturating_sub(time_us.rem_euclid(every));
+        while start.saturating_add(size) > time_us {
+            let end = start.saturating_add(size);
+            if end.saturating_add(self.plan.lateness_us) <= self.watermark_us {
+                break;
+            }
+            fate = Fate::Counted;
+            let pane = panes.entry(start).or_insert_with(|| {
+                let told = tells && end <= self.watermark_us;
+                let due = if tells && !told { end } else { end.saturating_add(self.plan.lateness_us) };
+                self.due_us = self.due_us.min(due);
+                Pane { told, ..Pane::default() }
+            });
+            if !pane.groups.contains_key(key) {
+                let states = begun(&self.plan);
+                pane.groups.insert(key.into(), Group { states, rows: 0 });
+            }
+            if let Some(group) = pane.groups.get_mut(key) {
+                for (state, value) in group.states.iter_mut().zip(values) {
+                    state.add(time_us, *value);
+                }
+                if pane.told {
+                    sink(&group.row(start, end, key, false));
+                    group.rows = group.rows.saturating_add(1);
+                }
+            }
+            let Some(before) = start.checked_sub(every) else { break };
+            start = before;
+        }
+        fate
+    }
+
+    #[inline]
+    fn advance(&mut self, sink: &mut impl FnMut(&Row)) {
+        let active = self.partitions.iter().filter(|partition| !partition.idle);
+        let Some(slowest) = active.map(|partition| partition.latest_us).min() else { return };
+        self.watermark_us = self.watermark_us.max(slowest.saturating_sub(self.plan.bound_us));
+        if self.watermark_us >= self.due_us {
+            self.fire(sink);
+        }
+    }
+
+    /// Brings out what the watermark has passed.
+    fn fire(&mut self, sink: &mut impl FnMut(&Row)) {
+        let (watermark, lateness) = (self.watermark_us, self.plan.lateness_us);
+        let (tells, closes) = (self.plan.tells_at_end(), self.plan.tells_at_close());
+        match &mut self.store {
+            Store::Sessions(sessions) => sessions.fire(watermark, lateness, sink),
+            Store::Panes(panes) => {
+                let (size, _) = lengths(self.plan.windows);
+                let mut gone = Vec::new();
+                for (start, pane) in panes.iter_mut() {
+                    let end = start.saturating_add(size);
+                    if end > watermark {
+                        break;
+                    }
+                    if tells && !pane.told {
+                        pane.told = true;
+                        pane.tell(*start, end, false, sink);
+                    }
+                    if end.saturating_add(lateness) <= watermark {
+                        if closes {
+                            pane.tell(*start, end, true, sink);
+                        }
+                        gone.push(*start);
+                    }
+                }
+                gone.iter().for_each(|start| drop(panes.remove(start)));
+            }
+        }
+        self.due_us = self.next_due();
+    }
+
+    fn next_due(&self) -> i64 {
+        let panes = match &self.store {
+            Store::Sessions(sessions) => return sessions.due(),
+            Store::Panes(panes) => panes,
+        };
+        let (size, _) = lengths(self.plan.windows);
+        let tells = self.plan.tells_at_end();
+        let due = panes.iter().map(|(start, pane)| {
+            let end = start.saturating_add(size);
+            if tells && !pane.told { end } else { end.saturating_add(self.plan.lateness_us) }
+        });
+        due.min().unwrap_or(i64::MAX)
+    }
+}
+
+impl Pane {
+    /// Its rows, in the order of their keys.
+    fn tell(&mut self, start: i64, end: i64, is_final: bool, sink: &mut impl FnMut(&Row)) {
+        let mut groups: Vec<_> = self.groups.iter_mut().collect();
+        groups.sort_unstable_by_key(|(key, _)| *key);
+        for (key, group) in groups {
+            sink(&group.row(start, end, key, is_final));
+            group.rows = group.rows.saturating_add(1);
+        }
+    }
+}
+
+impl Group {
+    fn row<'a>(&'a self, start_us: i64, end_us: i64, key: &'a [u8], is_final: bool) -> Row<'a> {
+        Row { start_us, end_us, key, rev: self.rows, is_final, states: &self.states }
+    }
+}
+
+impl Plan {
+    /// Whether rows come out at a window's end that later ones may revise.
+    fn tells_at_end(&self) -> bool {
+        self.emit != Emit::Final && self.lateness_us > 0
+    }
+
+    /// Whether rows come out when a window closes for good.
+    fn tells_at_close(&self) -> bool {
+        self.emit != Emit::Updates || self.lateness_us == 0
+    }
+}
+
+pub(crate) fn begun(plan: &Plan) -> Box<[State]> {
+    plan.aggregates.iter().map(|aggregate| aggregate.begin()).collect()
+}
+
+pub(crate) fn restored(plan: &Plan, from: &mut Reader) -> Result<Box<[State]>, Corrupt> {
+    plan.aggregates.iter().map(|aggregate| State::restore(*aggregate, from)).collect()
+}
+
+/// How long windows are, and how often one begins.
+fn lengths(windows: Windows) -> (i64, i64) {
+    match windows {
+        Windows::Tumbling { size_us } => (size_us, size_us),
+        Windows::Hopping { size_us, every_us } => (size_us, every_us),
+        Windows::Session { gap_us } => (gap_us, gap_us),
+    }
+}
