@@ -88,8 +88,17 @@ impl<'a> Judge<'a> {
             }
         };
         let own = own_addresses();
-        let list = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let found = if own.contains(&wanted) {
+        let list = own.iter().map(|(_, ip)| ip.to_string()).collect::<Vec<_>>().join(", ");
+        let at = own.iter().find(|(_, ip)| *ip == wanted).map(|(interface, _)| interface);
+        if let (Some(at), Some(named)) = (at, &host.interface)
+            && at != named
+        {
+            let found = self.add("interface", Status::Fail, "the platform's address is on another interface");
+            found.current = Some(at.clone());
+            found.want = Some(named.clone());
+            found.fix = Some("correct hosts[].interface in the platform document".into());
+        }
+        let found = if at.is_some() {
             self.add("address", Status::Pass, "the platform's address is this machine's")
         } else {
             let found = self.add("address", Status::Fail, "the platform's address is not this machine's");
@@ -99,7 +108,7 @@ impl<'a> Judge<'a> {
         };
         found.want = Some(wanted.to_string());
         found.current = Some(list);
-        for vip in platform.network.vips.iter().filter(|vip| own.contains(vip)) {
+        for vip in platform.network.vips.iter().filter(|vip| own.iter().any(|(_, ip)| ip == *vip)) {
             let found = self.add(
                 "vip",
                 Status::Fail,
@@ -198,17 +207,19 @@ fn connects(endpoint: &str, within: Duration) -> Result<(), String> {
     }
 }
 
-fn own_addresses() -> Vec<IpAddr> {
+/// The addresses of this machine, each with its interface.
+fn own_addresses() -> Vec<(String, IpAddr)> {
     let Ok(all) = getifaddrs() else { return Vec::new() };
     let addresses = all.filter_map(|interface| {
         let address = interface.address?;
-        match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
-            (Some(four), _) => Some(IpAddr::V4(four.ip())),
-            (_, Some(six)) => Some(IpAddr::V6(six.ip())),
-            _ => None,
-        }
+        let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(four), _) => IpAddr::V4(four.ip()),
+            (_, Some(six)) => IpAddr::V6(six.ip()),
+            _ => return None,
+        };
+        Some((interface.interface_name, ip))
     });
-    addresses.filter(|address| !address.is_loopback()).collect()
+    addresses.filter(|(_, ip)| !ip.is_loopback()).collect()
 }
 
 /// `v1.36.3` or `Kubernetes v1.36.3`, without what stands around.

@@ -59,6 +59,23 @@ says 'any(.[]; .path == "/etc/fstab") and any(.[]; .path == "/etc/haproxy/haprox
 [ "$(stamps)" = "$(cat "$WORK/bare")" ] || fail "the plan changed something: $(diff <(stamps) "$WORK/bare" | head -5)"
 proved "--plan tells all of it and changes nothing"
 
+# mistaken STATUS CHECK FROM TO: what kubeadm-init says of a document with a mistake.
+mistaken() {
+  sed "s|$3|$4|" "$WORK/platform.yaml" >"$WORK/wrong.yaml"
+  ! cmp -s "$WORK/wrong.yaml" "$WORK/platform.yaml" || fail "no such text: $3"
+  expect "$1" hosts exec cp1 /opt/bareplane/kubeadm-init apply --host cp1 - <"$WORK/wrong.yaml"
+  if [ "$1" = 1 ]; then says "any(.[]; .check == \"$2\" and .status == \"fail\")"; else complains "$2"; fi
+}
+mistaken 1 interface 'name: cp1, ' 'name: cp1, interface: eth9, '
+mistaken 1 address 'ip: 10.79.2.21' 'ip: 10.79.2.29'
+mistaken 1 kubeadm-version '1.36.3' '1.35.3'
+mistaken 2 overlap '10.96.0.0/16' '10.244.128.0/17'
+mistaken 2 'even number' '.*name: cp3.*' ''
+mistaken 2 'own address' 'vips: .*' 'vips: [10.79.2.31]'
+mistaken 2 'name' 'name: w1' 'name: W_1'
+[ "$(stamps)" = "$(cat "$WORK/bare")" ] || fail "a mistaken document changed something"
+proved "mistakes of the document are found before anything changes"
+
 # shellcheck disable=SC2119
 up >"$WORK/first" 2>&1 &
 job=$!

@@ -25,6 +25,8 @@ expect 2 etcd-check check --endpoints "$(etcd_url "$E" m1)"
 expect 2 etcd-check check --ca "$E/pki/ca.crt" --endpoints "$(etcd_url "$E" m1)"
 complains 'none answers'
 expect 2 etcd-check check --ca "$E/pki/client.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key" --endpoints "$(etcd_url "$E" m1)"
+# Another member that is down changes nothing about it.
+expect 2 etcd-check check --ca "$E/pki/client.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key" --endpoints "$(etcd_url "$E" m1),https://127.0.0.1:1"
 proved "without a certificate, or with the wrong CA, the status is 2"
 
 kill -STOP "$(cat "$E/m3.pid")"

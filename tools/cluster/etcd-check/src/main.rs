@@ -219,8 +219,8 @@ fn answered(survey: &Survey) -> cli::Result<()> {
     reasons.dedup();
     let why = format!("none answers: {}", reasons.join("; "));
     let doing = "asking for the members";
-    // Wrong certificates stay wrong.
-    if failures.iter().all(|(word, _)| ["tls", "invalid", "denied"].contains(word)) {
+    // Wrong certificates stay wrong, whoever else is down.
+    if failures.iter().any(|(word, _)| ["tls", "invalid", "denied"].contains(word)) {
         return Err(Error::invalid(doing, why));
     }
     Err(Error::unavailable(doing, why))

@@ -27,7 +27,8 @@
 //! # Checks
 //!
 //! - stage: what kubeadm has left on this machine so far
-//! - address, vip: the platform's address is this machine's, the virtual one is not
+//! - address, interface, vip: the platform's address is this machine's, where the
+//!   platform says; the virtual one is not
 //! - kubeadm-version, kubelet-version: those of the platform
 //! - runtime: the container runtime listens
 //! - cluster: no cluster answers at its address yet (a second one would shadow it)

@@ -33,7 +33,8 @@
 //!
 //! - stage: what kubeadm has left on this machine so far
 //! - token, certificate-key: still there, and for how long
-//! - address, vip: the platform's address is this machine's, the virtual one is not
+//! - address, interface, vip: the platform's address is this machine's, where the
+//!   platform says; the virtual one is not
 //! - kubeadm-version, kubelet-version, runtime: as the platform wants them
 //! - endpoint, cluster-info: the cluster answers, the token signed what it says
 //!   of itself, and its CA is the pinned one
