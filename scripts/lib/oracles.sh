@@ -59,6 +59,20 @@ need_ansible() {
   }
 }
 
+# DuckDB, as a Python that has it; DUCKDB is that Python.
+DUCKDB_WHEEL=duckdb==2.0.1
+need_duckdb() {
+  local venv=$ORACLES_CACHE/$DUCKDB_WHEEL
+  DUCKDB=$venv/bin/python
+  ! "$DUCKDB" -c 'import duckdb' 2>/dev/null || return 0
+  say "installing $DUCKDB_WHEEL from PyPI into $venv"
+  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$DUCKDB_WHEEL"; } >&2 || {
+    say "DuckDB could not be installed"
+    rm -rf "$venv"
+    return 1
+  }
+}
+
 build_oracles() (
   local version flags="" package name
   version=$(oracle_version)

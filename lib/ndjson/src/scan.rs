@@ -100,7 +100,7 @@ impl<'a> Scan<'a> {
         }
         loop {
             let name = self.name()?;
-            match node.child(name.raw, name.escaped) {
+            match node.child(name.raw(), name.escaped) {
                 None => self.skip(level)?,
                 Some(child) => self.wanted(child, level, found)?,
             }
@@ -279,7 +279,7 @@ impl<'a> Scan<'a> {
     /// A string, from after its quote.
     #[inline]
     fn string(&mut self) -> Result<Text<'a>, Broken> {
-        let start = self.at;
+        let start = self.at - 1;
         let mut escaped = false;
         loop {
             while let Some(eight) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -292,9 +292,8 @@ impl<'a> Scan<'a> {
             }
             match self.peek() {
                 Some(b'"') => {
-                    let raw = &self.text[start..self.at];
                     self.at += 1;
-                    return Ok(Text { raw, escaped });
+                    return Ok(Text { quoted: &self.text[start..self.at], escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;

@@ -51,22 +51,33 @@ pub fn emptied<'b>(found: Vec<Value>) -> Vec<Value<'b>> {
     found.into_iter().map(|_| Value::Missing).collect()
 }
 
-/// A string as it was written, without its quotes.
+/// A string as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
-    pub(crate) raw: &'a str,
+    pub(crate) quoted: &'a str,
     pub(crate) escaped: bool,
 }
 
 impl<'a> Text<'a> {
     /// What it says, with its escapes resolved; borrowed if it has none.
     pub fn plain(&self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
+        if self.escaped { Cow::Owned(unescaped(self.raw())) } else { Cow::Borrowed(self.raw()) }
     }
 
     /// What stands between its quotes, if no escape does: the text itself.
     pub fn unescaped(&self) -> Option<&'a str> {
-        (!self.escaped).then_some(self.raw)
+        (!self.escaped).then(|| self.raw())
+    }
+
+    /// As it was written, quotes and escapes included.
+    pub fn quoted(&self) -> &'a str {
+        self.quoted
+    }
+
+    /// What stands between the quotes.
+    #[inline]
+    pub(crate) fn raw(&self) -> &'a str {
+        &self.quoted[1..self.quoted.len() - 1]
     }
 }
 

@@ -48,6 +48,12 @@ impl Decimal {
         Some(Self { whole, part }.normal())
     }
 
+    /// So many times as much, in whole numbers; what is left of one is dropped.
+    pub fn times(self, factor: i128) -> Option<i128> {
+        let Self { whole, part } = self.normal();
+        whole.checked_mul(factor)?.checked_add(part.checked_mul(factor)? / ONE)
+    }
+
     /// Roughly, as a double.
     #[expect(clippy::cast_precision_loss, reason = "roughly")]
     pub fn rough(self) -> f64 {

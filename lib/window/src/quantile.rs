@@ -30,14 +30,16 @@ impl Quantiles {
         }
     }
 
-    /// The value below which `per_mille` thousandths lie; `None` if there are none.
+    /// The least value that `per_mille` thousandths of all do not exceed, as `percentile_disc`
+    /// of SQL has it; `None` if there are none.
     pub(crate) fn at(&self, per_mille: u16) -> Option<f64> {
         let total = self.bins.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
-        let rank = u128::from(total.checked_sub(1)?) * u128::from(per_mille) / 1000;
+        total.checked_sub(1)?;
+        let rank = (u128::from(total) * u128::from(per_mille)).div_ceil(1000).max(1);
         let mut before = 0_u128;
         let found = self.bins.iter().find(|(_, count)| {
             before += u128::from(**count);
-            before > rank
+            before >= rank
         });
         found.map(|(&(sign, place), _)| {
             let place = i32::from(sign) * i32::from(place);
@@ -103,7 +105,7 @@ mod tests {
             merged.merge(&of(other));
             prop_assert_eq!(&merged, &all);
             cents.sort_unstable();
-            let exact = f64::from(cents[(cents.len() - 1) * usize::from(per_mille) / 1000]) / 100.0;
+            let exact = f64::from(cents[(cents.len() * usize::from(per_mille)).div_ceil(1000).max(1) - 1]) / 100.0;
             let said = all.at(per_mille).unwrap();
             prop_assert!((said - exact).abs() <= exact.abs() * 0.01 + 1e-12, "{} for {}", said, exact);
         }

@@ -1,0 +1,310 @@
+//! What is to be done, from arguments or a step of the pipeline document.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use cli::{Context, Error};
+use pipeline::{Aggregate, Function, Span};
+use window::{Plan, Windows};
+
+use crate::event::{Reading, Source};
+use crate::{Args, Emit};
+
+/// What is to be done.
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    pub(crate) reading: Reading,
+    /// The names of keys and aggregates in the output, as JSON.
+    pub(crate) keys: Vec<String>,
+    pub(crate) aggregates: Vec<String>,
+    /// What another run must have been asked for to be taken up.
+    pub(crate) fingerprint: String,
+}
+
+/// Something with a name in the output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named<T> {
+    pub(crate) name: String,
+    pub(crate) what: T,
+}
+
+/// The windows, as an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape(Windows);
+
+/// Names every row has of its own.
+const OWN: [&str; 4] = ["window_start", "window_end", "rev", "final"];
+
+impl Job {
+    pub(crate) fn of(args: &Args) -> cli::Result<Self> {
+        if args.at_eof == crate::AtEof::Keep && args.checkpoint.is_none() {
+            return Err(Error::invalid(
+                "reading arguments",
+                "--at-eof keep without --checkpoint forgets the windows",
+            ));
+        }
+        let asked = match (&args.pipeline, &args.step) {
+            (Some(file), Some(step)) => Asked::step(file, step)?,
+            _ => Asked::args(args)?,
+        };
+        asked.job(args)
+    }
+}
+
+/// The same from either side.
+struct Asked {
+    windows: Windows,
+    time: String,
+    keys: Vec<Named<String>>,
+    aggregates: Vec<Named<Aggregate>>,
+    watermark: Span,
+    lateness: Span,
+    emit: Emit,
+}
+
+impl Asked {
+    fn args(args: &Args) -> cli::Result<Self> {
+        let missing = || Error::invalid("reading arguments", "--window, --time and --watermark are needed");
+        let (Some(Shape(windows)), Some(time), Some(watermark)) =
+            (args.window, args.time.clone(), args.watermark)
+        else {
+            return Err(missing());
+        };
+        Ok(Self {
+            windows,
+            time,
+            keys: args.keys.clone(),
+            aggregates: args.aggregates.clone(),
+            watermark,
+            lateness: args.lateness,
+            emit: args.emit,
+        })
+    }
+
+    fn step(file: &cli::Input, step: &str) -> cli::Result<Self> {
+        let pipeline = file.pipeline()?;
+        let doing = format!("reading {file}");
+        let Some(found) = pipeline.windows.into_iter().find(|found| found.name == step) else {
+            return Err(Error::invalid(doing, format!("no step of windows is called {step}")));
+        };
+        let not_yet = [("dedupe", found.dedupe.is_some()), ("join", found.join.is_some())];
+        if let Some((what, _)) = not_yet.iter().find(|(_, asked)| *asked) {
+            return Err(Error::invalid(doing, format!("{step}: stream-agg cannot {what} yet")));
+        }
+        let windows = match found.window {
+            pipeline::Shape::Tumbling(size) => Windows::Tumbling { size_us: us(size) },
+            pipeline::Shape::Hop { size, every } => {
+                Windows::Hopping { size_us: us(size), every_us: us(every) }
+            }
+            pipeline::Shape::Session(gap) => Windows::Session { gap_us: us(gap) },
+        };
+        Ok(Self {
+            windows,
+            time: found.time.field,
+            keys: found.by.into_iter().map(|path| Named { name: last_name(&path), what: path }).collect(),
+            aggregates: found.aggregates.into_iter().map(|(name, what)| Named { name, what }).collect(),
+            watermark: found.time.watermark,
+            lateness: found.time.lateness,
+            emit: match found.emit {
+                pipeline::Emit::Final => Emit::Final,
+                pipeline::Emit::Update => Emit::Update,
+                pipeline::Emit::Both => Emit::Both,
+            },
+        })
+    }
+
+    fn job(self, args: &Args) -> cli::Result<Job> {
+        let doing = "reading arguments";
+        let names = self.keys.iter().map(|key| &*key.name);
+        let names = OWN.into_iter().chain(names).chain(self.aggregates.iter().map(|agg| &*agg.name));
+        let mut seen = HashSet::new();
+        for name in names {
+            if !seen.insert(name) {
+                return Err(Error::invalid(doing, format!("two fields of the output are called {name}"))
+                    .hint("give one another name: NAME=…"));
+            }
+        }
+        let plan = Plan {
+            windows: self.windows,
+            bound_us: us(self.watermark),
+            lateness_us: us(self.lateness),
+            emit: match self.emit {
+                Emit::Final => window::Emit::Final,
+                Emit::Update => window::Emit::Updates,
+                Emit::Both => window::Emit::Both,
+            },
+            aggregates: self.aggregates.iter().map(|agg| function(&agg.what)).collect(),
+        };
+        plan.check().invalid(doing)?;
+        let mut fields = ndjson::Fields::new();
+        let mut want = |path: &str| fields.want(path).invalid(doing);
+        let time = want(&self.time)?;
+        let keys = self.keys.iter().map(|key| Ok((want(&key.what)?, key.what.clone())));
+        let keys = keys.collect::<cli::Result<Vec<_>>>()?;
+        let mut sources: Vec<Source> = Vec::new();
+        let mut inputs = Vec::new();
+        for (agg, function) in self.aggregates.iter().zip(&plan.aggregates) {
+            let path = match &agg.what {
+                Aggregate::Count => {
+                    inputs.push(None);
+                    continue;
+                }
+                Aggregate::Of(_, path) | Aggregate::Quantile { field: path, .. } => path,
+            };
+            let source = Source { slot: want(path)?, numbers: function.needs_numbers(), path: path.clone() };
+            let at = sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+                sources.push(source);
+                sources.len() - 1
+            });
+            inputs.push(Some(at));
+        }
+        let aggregates: Vec<_> =
+            self.aggregates.iter().map(|agg| format!("{}={}", agg.name, agg.what)).collect();
+        let fingerprint = format!("{} {:?} {:?} {aggregates:?}", self.time, args.time_unit, self.keys);
+        Ok(Job {
+            plan,
+            reading: Reading { fields, time: (time, self.time), unit: args.time_unit, keys, sources, inputs },
+            keys: self.keys.iter().map(|key| json(&key.name)).collect(),
+            aggregates: self.aggregates.iter().map(|agg| json(&agg.name)).collect(),
+            fingerprint,
+        })
+    }
+}
+
+fn us(span: Span) -> i64 {
+    i64::try_from(span.ms).unwrap_or(i64::MAX).saturating_mul(1000)
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn function(what: &Aggregate) -> window::Aggregate {
+    match what {
+        Aggregate::Count => window::Aggregate::Count,
+        Aggregate::Quantile { per_mille, .. } => window::Aggregate::Quantile(*per_mille),
+        Aggregate::Of(function, _) => match function {
+            Function::Sum => window::Aggregate::Sum,
+            Function::Min => window::Aggregate::Min,
+            Function::Max => window::Aggregate::Max,
+            Function::Avg => window::Aggregate::Average,
+            Function::First => window::Aggregate::First,
+            Function::Last => window::Aggregate::Last,
+            Function::Distinct => window::Aggregate::Distinct,
+        },
+    }
+}
+
+/// `country` of `meta.country` and of `/meta/country`.
+fn last_name(path: &str) -> String {
+    let name = match path.strip_prefix('/') {
+        Some(pointer) => pointer.rsplit('/').next().unwrap_or(pointer).replace("~1", "/").replace("~0", "~"),
+        None => path.rsplit('.').next().unwrap_or(path).to_owned(),
+    };
+    if name.is_empty() { path.to_owned() } else { name }
+}
+
+/// `NAME=REST`, if there is a name.
+fn split_name(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('=') {
+        Some((name, rest)) if !name.is_empty() => (Some(name), rest),
+        _ => (None, text),
+    }
+}
+
+impl FromStr for Named<String> {
+    type Err = ndjson::PathError;
+
+    fn from_str(text: &str) -> Result<Self, ndjson::PathError> {
+        let (name, path) = split_name(text);
+        ndjson::Fields::new().want(path)?;
+        Ok(Self { name: name.map_or_else(|| last_name(path), str::to_owned), what: path.to_owned() })
+    }
+}
+
+impl FromStr for Named<Aggregate> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{text}` is no aggregate such as count, sum:amount, n=count, p99:amount; there are: count, sum, min, max, avg, first, last, distinct, p50, p99, p999"
+            )
+        };
+        let (name, rest) = split_name(text);
+        let Some((function, field)) = rest.split_once(':') else {
+            let what = rest.parse::<Aggregate>().ok().filter(|what| *what == Aggregate::Count);
+            let name = name.unwrap_or("count").to_owned();
+            return what.map(|what| Self { name, what }).ok_or_else(wrong);
+        };
+        ndjson::Fields::new().want(field).map_err(|error| error.to_string())?;
+        let quantile = function.strip_prefix('p').filter(|digits| digits.parse::<u16>().is_ok());
+        let said = match quantile {
+            Some(digits) => format!("quantile({field},0.{digits})"),
+            None => format!("{function}({field})"),
+        };
+        let what = said.parse().map_err(|_| wrong())?;
+        let name = name.map_or_else(|| format!("{function}_{}", last_name(field)), str::to_owned);
+        Ok(Self { name, what })
+    }
+}
+
+impl FromStr for Shape {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &dyn Display| {
+            format!("`{text}` is no window such as tumbling:1m, hop:10m,1m, session:15m{why}")
+        };
+        let length = |text: &str| text.parse::<Span>().map(us).map_err(|error| wrong(&format!(": {error}")));
+        let (kind, lengths) = text.split_once(':').ok_or_else(|| wrong(&""))?;
+        Ok(Self(match (kind, lengths.split_once(',')) {
+            ("tumbling", None) => Windows::Tumbling { size_us: length(lengths)? },
+            ("session", None) => Windows::Session { gap_us: length(lengths)? },
+            ("hop", Some((size, every))) => {
+                Windows::Hopping { size_us: length(size)?, every_us: length(every)? }
+            }
+            _ => return Err(wrong(&"")),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregates_have_the_name_they_are_given_or_one_of_their_own() {
+        let name =
+            |text: &str| text.parse::<Named<Aggregate>>().map(|agg| format!("{}: {}", agg.name, agg.what));
+        assert_eq!(name("count").as_deref(), Ok("count: count"));
+        assert_eq!(name("n=count").as_deref(), Ok("n: count"));
+        assert_eq!(name("sum:meta.amount").as_deref(), Ok("sum_amount: sum(meta.amount)"));
+        assert_eq!(name("p999:a").as_deref(), Ok("p999_a: quantile(a,0.999)"));
+        for bad in ["", "sum", "count:a", "total:a", "sum:", "sum:a..b", "p0:a", "p1000000:a", "=count"] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn windows_are_one_of_three_kinds() {
+        let shape = |text: &str| text.parse::<Shape>().map(|Shape(windows)| windows);
+        assert_eq!(shape("tumbling:1m"), Ok(Windows::Tumbling { size_us: 60_000_000 }));
+        assert_eq!(shape("hop:10s,1s"), Ok(Windows::Hopping { size_us: 10_000_000, every_us: 1_000_000 }));
+        assert_eq!(shape("session:250ms"), Ok(Windows::Session { gap_us: 250_000 }));
+        for bad in
+            ["", "tumbling", "tumbling:", "tumbling:1m,1m", "hop:1m", "sliding:1m", "tumbling:1 minute"]
+        {
+            assert!(shape(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_the_last_name_of_its_path() {
+        let name = |text: &str| text.parse::<Named<String>>().unwrap().name;
+        assert_eq!(name("meta.country"), "country");
+        assert_eq!(name("/meta/a~1b"), "a/b");
+        assert_eq!(name("c=meta.country"), "c");
+    }
+}

@@ -1,0 +1,194 @@
+//! Aggregates a stream of JSON lines over windows of event time.
+//!
+//! Reads one JSON object a line, and prints one for each window and key once
+//! the window is over: when a row has come that is later than its end by the
+//! watermark, or at the input's end. Time is the rows' own: the same input
+//! gives the same output whenever it is read. Rows that come when all their
+//! windows are over are late: `--late` keeps them, and they are counted.
+//!
+//! ```console
+//! $ stream-agg --window tumbling:1m --time ts --key country --agg n=count,sum:amount,avg:amount --watermark 5s payments.ndjson
+//! {"window_start":"2026-01-01T00:00:00Z","window_end":"2026-01-01T00:01:00Z","country":"DE","n":1,"sum_amount":7.25,"avg_amount":7.25,"rev":0,"final":true}
+//! {"window_start":"2026-01-01T00:00:00Z","window_end":"2026-01-01T00:01:00Z","country":"SE","n":2,"sum_amount":0.3,"avg_amount":0.15,"rev":0,"final":true}
+//! {"window_start":"2026-01-01T00:01:00Z","window_end":"2026-01-01T00:02:00Z","country":"SE","n":1,"sum_amount":12.5,"avg_amount":12.5,"rev":0,"final":true}
+//! stream-agg: 5 in = 4 aggregated + 1 late + 0 rejected
+//! hint: late rows were dropped; --late FILE keeps them
+//! ```
+//!
+//! Killed and started again, it goes on where it was, and the output is what
+//! one run would have made:
+//!
+//! ```sh
+//! stream-agg --pipeline pipeline.yaml --step v-minutes --checkpoint v.cp --out v.out V.ndjson
+//! ```
+//!
+//! # Windows
+//! - `tumbling:1m`: one after the other, from 1970 on
+//! - `hop:10m,1m`: ten minutes long, a new one every minute
+//! - `session:15m`: one a key; a gap of fifteen minutes ends it
+//!
+//! # Aggregates
+//! A list of `FUNCTION:FIELD` or `NAME=FUNCTION:FIELD`. Rows where the field
+//! is null or missing are passed over.
+//!
+//! - `count`: how many rows there are; it takes no field
+//! - `sum`, `min`, `max`: exact, with 24 digits before and after the point
+//! - `avg`: to 12 digits after the point
+//! - `first`, `last`: the value of the earliest and the latest row, whatever it is
+//! - `distinct`: how many values; exact up to 256, then within some percent
+//! - `p50`, `p99`, `p999`: quantiles, within a percent of the value
+//!
+//! # Fields
+//! `meta.country` is a field of an object. Where a name itself holds a dot
+//! write `/a.b/c` (RFC 6901). A key may be given another name:
+//! `--key c=meta.country`. Rows without the field have the key null.
+//!
+//! # Time
+//! A string in the form of RFC 3339, or, with `--time-unit`, a number of
+//! seconds, milliseconds or microseconds since 1970. Times before 1970 and
+//! from 2200 on are rejected: one such row would close every window.
+//!
+//! # Late rows
+//! With `--lateness` windows take rows for so long after their end. By
+//! `--emit`, rows come out once (`final`), at the window's end and with each
+//! late row again (`update`), or both; `rev` counts them, and `final` is true
+//! on the one that nothing follows. Sessions come out once.
+//!
+//! # Bad rows
+//! What is no JSON object, has no time, or has something other than a number
+//! where one is needed ends the run with status 2, unless `--reject FILE`
+//! takes it. Lines above one mebibyte are rejected too, their first kilobyte
+//! kept.
+//!
+//! # Checkpoints
+//! `--checkpoint FILE` keeps the state, with how far the input was read and
+//! the outputs written. It wants an input that can be read again from any
+//! place, and `--out`: what was written after the last checkpoint is cut off
+//! when a killed run is taken up. `--at-eof keep` leaves windows open at the
+//! input's end for the next run, which reads what was added since; the
+//! unfinished last line is then left, too.
+//!
+//! # Exit status
+//! 0 done; a run that was complete already changes nothing. 1 more rows were
+//! late or rejected than `--max-late` or `--max-reject` allow. 2 an argument,
+//! the document, a row or the checkpoint is wrong. 3 interrupted, or another
+//! run holds the checkpoint, or the disk is full: run it again.
+//!
+//! # Notes
+//! State is in memory. Topics, joins, deduplication and a bound for the state
+//! are not there yet: steps of a pipeline that ask for them are refused.
+
+mod checkpoint;
+mod event;
+mod job;
+mod kept;
+mod run;
+mod time;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use cli::{Answer, Out};
+use pipeline::Span;
+
+/// Aggregate a stream over windows of event time
+#[derive(Parser)]
+struct Args {
+    /// The windows: tumbling:1m, hop:10m,1m or session:15m
+    #[arg(long, value_name = "WINDOWS", required_unless_present = "pipeline")]
+    window: Option<job::Shape>,
+    /// The field with a row's time
+    #[arg(long, value_name = "FIELD", required_unless_present = "pipeline")]
+    time: Option<String>,
+    /// What numbers in it count, since 1970
+    #[arg(long, value_name = "UNIT")]
+    time_unit: Option<time::Unit>,
+    /// The fields rows are grouped by
+    #[arg(long = "key", value_name = "[NAME=]FIELD", value_delimiter = ',')]
+    keys: Vec<job::Named<String>>,
+    /// What is computed, such as n=count,sum:amount,p99:amount
+    #[arg(
+        long = "agg",
+        value_name = "[NAME=]FUNCTION[:FIELD]",
+        value_delimiter = ',',
+        required_unless_present = "pipeline"
+    )]
+    aggregates: Vec<job::Named<pipeline::Aggregate>>,
+    /// How much later than the newest row one may come and still be in time
+    #[arg(long, value_name = "TIME", required_unless_present = "pipeline")]
+    watermark: Option<Span>,
+    /// How long after its end a window still takes rows
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    lateness: Span,
+    /// When rows come out
+    #[arg(long, value_name = "WHEN", default_value = "final")]
+    emit: Emit,
+    /// Take windows, time, keys and aggregates from this document
+    #[arg(long, value_name = "FILE", requires = "step",
+        conflicts_with_all = ["window", "time", "keys", "aggregates", "watermark", "lateness", "emit"])]
+    pipeline: Option<cli::Input>,
+    /// The step of the document
+    #[arg(long, value_name = "NAME", requires = "pipeline")]
+    step: Option<String>,
+    /// Write to FILE instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write late rows to FILE, as they came
+    #[arg(long, value_name = "FILE")]
+    late: Option<PathBuf>,
+    /// Write bad rows to FILE, with the reason
+    #[arg(long, value_name = "FILE")]
+    reject: Option<PathBuf>,
+    /// Answer no if more rows are late
+    #[arg(long, value_name = "N")]
+    max_late: Option<u64>,
+    /// Answer no if more rows are rejected
+    #[arg(long, value_name = "N")]
+    max_reject: Option<u64>,
+    /// Keep the state in FILE, and go on from it
+    #[arg(long, value_name = "FILE", requires = "out")]
+    checkpoint: Option<PathBuf>,
+    /// How often the state is kept
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    checkpoint_every: Span,
+    /// What becomes of open windows at the input's end
+    #[arg(long, value_name = "WHAT", default_value = "flush")]
+    at_eof: AtEof,
+    #[command(flatten)]
+    metrics: cli::Metrics,
+    /// The rows; standard input if `-`
+    #[arg(value_name = "FILE", default_value = "-")]
+    input: cli::Input,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    /// Once, when nothing can change them any more.
+    Final,
+    /// At the window's end, and again with each late row.
+    Update,
+    /// Both.
+    Both,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AtEof {
+    /// They are over.
+    Flush,
+    /// They stay open for the next run.
+    Keep,
+}
+
+fn main() -> ExitCode {
+    cli::main(&cli::tool!(), run)
+}
+
+fn run(args: &Args, out: &mut Out) -> cli::Result {
+    let job = job::Job::of(args)?;
+    let counts = run::run(&job, args, out)?;
+    args.metrics.write(&counts.metrics())?;
+    counts.say(args.late.is_some());
+    let over = |count: u64, most: Option<u64>| most.is_some_and(|most| count > most);
+    Ok(Answer::from(!over(counts.late, args.max_late) && !over(counts.rejected, args.max_reject)))
+}

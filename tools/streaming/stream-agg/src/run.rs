@@ -1,0 +1,368 @@
+//! Lines in, windows out, and a place to go on from.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use cli::{Context, Error, Input, Out};
+use ndjson::{Line, Lines, Value};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use process::Stop;
+use serde::{Deserialize, Serialize};
+use window::{Engine, Fate, Row};
+
+use crate::checkpoint::{self, Checkpoint, Place};
+use crate::event::{BETWEEN, Bad};
+use crate::job::Job;
+use crate::kept::Kept;
+use crate::{Args, AtEof, time};
+
+/// The longest line: 1 MiB.
+const LINE_BYTES: usize = 1 << 20;
+
+/// What became of the rows; `read` is the sum of the next three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) read: u64,
+    pub(crate) aggregated: u64,
+    pub(crate) late: u64,
+    pub(crate) rejected: u64,
+    /// Rows written.
+    pub(crate) rows: u64,
+}
+
+impl Counts {
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
+    pub(crate) fn metrics(&self) -> [(&'static str, &'static str, f64); 5] {
+        [
+            ("stream_agg_in_total", "rows read", self.read as f64),
+            ("stream_agg_aggregated_total", "rows in at least one window", self.aggregated as f64),
+            ("stream_agg_late_total", "rows whose windows were all over", self.late as f64),
+            ("stream_agg_rejected_total", "rows that were put aside", self.rejected as f64),
+            ("stream_agg_rows_total", "rows written", self.rows as f64),
+        ]
+    }
+
+    /// Tells them, aloud if not all rows were aggregated.
+    pub(crate) fn say(&self, late_kept: bool) {
+        let Self { read, aggregated, late, rejected, .. } = self;
+        let said = format!("{read} in = {aggregated} aggregated + {late} late + {rejected} rejected");
+        match (late + rejected, late) {
+            (0, _) => cli::note(said),
+            (_, 1..) if !late_kept => cli::warn_hint(said, "late rows were dropped; --late FILE keeps them"),
+            _ => cli::warn(said),
+        }
+    }
+}
+
+/// Reads all there is; what became of it, with what earlier runs read.
+pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> {
+    let stop = Stop::on_signals().doing("catching signals")?;
+    let (checkpoint, saved) = match &args.checkpoint {
+        Some(path) => {
+            let (checkpoint, saved) = Checkpoint::open(path)?;
+            (Some(checkpoint), saved)
+        }
+        None => (None, None),
+    };
+    let mut input = Source::open(&args.input, stop)?;
+    if checkpoint.is_some() && !input.seekable {
+        return Err(Error::invalid(format!("reading {}", args.input), "a pipe cannot be read again")
+            .hint("--checkpoint wants a file: stream-agg … < FILE"));
+    }
+    let engine = Engine::new(job.plan.clone()).invalid("reading arguments")?;
+    let (place, engine) = match saved {
+        None => (Place { fingerprint: job.fingerprint.clone(), ..Place::default() }, engine),
+        Some((place, state)) => {
+            let doing = "going on from the checkpoint";
+            if place.fingerprint != job.fingerprint {
+                return Err(Error::invalid(doing, "it is of a run that was asked for something else")
+                    .hint("remove it to begin anew"));
+            }
+            (place, Engine::restore(job.plan.clone(), &state).invalid(doing)?)
+        }
+    };
+    if input.resume(&place, args)? {
+        return Ok(place.counts);
+    }
+    let kept = |path: &Option<_>, bytes| path.as_deref().map(|path| Kept::open(path, bytes)).transpose();
+    let mut run = Run {
+        job,
+        engine,
+        out,
+        file: kept(&args.out, place.out_bytes)?,
+        late: kept(&args.late, place.late_bytes)?,
+        reject: kept(&args.reject, place.reject_bytes)?,
+        name: args.input.to_string(),
+        counts: place.counts,
+        rows: String::new(),
+        key: Vec::new(),
+        found: job.reading.fields.none(),
+    };
+    let lines = Lines::resumed(input, LINE_BYTES, place.offset_bytes, place.lines);
+    let went = run.through(lines, args, checkpoint.as_ref());
+    // Rows made before a failure go out before its message.
+    let flushed = run.flush();
+    went?;
+    flushed?;
+    Ok(run.counts)
+}
+
+struct Run<'a> {
+    job: &'a Job,
+    engine: Engine,
+    out: &'a mut Out,
+    file: Option<Kept>,
+    late: Option<Kept>,
+    reject: Option<Kept>,
+    name: String,
+    counts: Counts,
+    /// Rows that are not written yet.
+    rows: String,
+    /// Room that is used again for each line.
+    key: Vec<u8>,
+    found: Vec<Value<'static>>,
+}
+
+impl Run<'_> {
+    fn through(
+        &mut self,
+        mut lines: Lines<Source>,
+        args: &Args,
+        checkpoint: Option<&Checkpoint>,
+    ) -> cli::Result<()> {
+        let every = Duration::from(args.checkpoint_every);
+        let mut kept_at = Instant::now();
+        loop {
+            while let Some(line) = lines.take() {
+                self.line(&line)?;
+            }
+            if lines.input().stop.requested() {
+                if let Some(checkpoint) = checkpoint {
+                    self.keep(&mut lines, checkpoint, false)?;
+                }
+                return Err(Error::unavailable(format!("reading {}", self.name), "interrupted"));
+            }
+            if let Some(checkpoint) = checkpoint.filter(|_| kept_at.elapsed() >= every) {
+                self.keep(&mut lines, checkpoint, false)?;
+                kept_at = Instant::now();
+            }
+            if lines.input().waits() {
+                self.flush()?;
+            }
+            if self.out.is_closed() {
+                return Ok(());
+            }
+            match lines.fill() {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Told above, once all that was read is through.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error).doing(format!("reading {}", self.name)),
+            }
+        }
+        let flushes = args.at_eof == AtEof::Flush;
+        if flushes {
+            if let Some(line) = lines.last() {
+                self.line(&line)?;
+            }
+            let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
+            self.engine.finish(&mut |row| write_row(row, job, rows, written));
+        }
+        self.flush()?;
+        match checkpoint {
+            Some(checkpoint) => self.keep(&mut lines, checkpoint, flushes),
+            None => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn line(&mut self, line: &Line) -> cli::Result<()> {
+        if line.bytes.trim_ascii().is_empty() && !line.is_too_long() {
+            return Ok(());
+        }
+        self.counts.read += 1;
+        match self.event(line) {
+            Ok(Fate::Counted) => self.counts.aggregated += 1,
+            Ok(Fate::Late) => {
+                self.counts.late += 1;
+                if let Some(late) = &mut self.late {
+                    late.write(line.bytes)?;
+                    late.write(b"\n")?;
+                }
+            }
+            Err(bad) => self.rejected(line, &bad)?,
+        }
+        if self.rows.len() > 64 << 10 { self.write() } else { Ok(()) }
+    }
+
+    #[inline]
+    fn event(&mut self, line: &Line) -> Result<Fate, Bad> {
+        if line.is_too_long() {
+            return Err(Bad::TooLong(LINE_BYTES));
+        }
+        let reading = &self.job.reading;
+        let mut found = ndjson::emptied(std::mem::take(&mut self.found));
+        let event = reading.fields.find(line.bytes, &mut found).map_err(Bad::from).and_then(|()| {
+            let time = reading.time(&found)?;
+            reading.key(&found, &mut self.key)?;
+            let rewritten = reading.rewritten(&found);
+            let mut sources = Vec::with_capacity(reading.sources.len());
+            reading.sources(&found, &rewritten, &mut sources)?;
+            let inputs: Vec<_> = reading
+                .inputs
+                .iter()
+                .map(|source| source.map_or(window::Input::Here, |source| sources[source]))
+                .collect();
+            let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
+            let mut sink = |row: &Row| write_row(row, job, rows, written);
+            Ok(self.engine.push(0, time, &self.key, &inputs, &mut sink))
+        });
+        self.found = ndjson::emptied(found);
+        event
+    }
+
+    #[cold]
+    fn rejected(&mut self, line: &Line, bad: &Bad) -> cli::Result<()> {
+        let Some(reject) = &mut self.reject else {
+            let doing = format!("reading {} line {}", self.name, line.number);
+            return Err(Error::invalid(doing, bad).hint("--reject FILE puts bad rows aside and goes on"));
+        };
+        self.counts.rejected += 1;
+        reject.write(&crate::event::reject(line, bad))
+    }
+
+    /// Hands rows to whoever reads them.
+    fn write(&mut self) -> cli::Result<()> {
+        match &mut self.file {
+            Some(file) => file.write(self.rows.as_bytes())?,
+            None => self.out.write(self.rows.as_bytes())?,
+        }
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> cli::Result<()> {
+        self.write()?;
+        for file in [&mut self.file, &mut self.late, &mut self.reject].into_iter().flatten() {
+            file.flush()?;
+        }
+        self.out.flush()
+    }
+
+    /// Outputs first, then the checkpoint that knows of them.
+    fn keep(&mut self, lines: &mut Lines<Source>, checkpoint: &Checkpoint, done: bool) -> cli::Result<()> {
+        self.write()?;
+        let sync = |file: &mut Option<Kept>| file.as_mut().map_or(Ok(0), Kept::sync);
+        let (out_bytes, late_bytes, reject_bytes) =
+            (sync(&mut self.file)?, sync(&mut self.late)?, sync(&mut self.reject)?);
+        let offset_bytes = lines.offset();
+        let before_sha256 = lines.input().before(offset_bytes).doing(format!("reading {}", self.name))?;
+        let place = Place {
+            fingerprint: self.job.fingerprint.clone(),
+            offset_bytes,
+            lines: lines.number(),
+            before_sha256,
+            out_bytes,
+            late_bytes,
+            reject_bytes,
+            counts: self.counts,
+            done,
+        };
+        checkpoint.write(&place, &self.engine.save())
+    }
+}
+
+/// One row of output.
+fn write_row(row: &Row, job: &Job, rows: &mut String, written: &mut u64) {
+    *written += 1;
+    rows.push_str("{\"window_start\":\"");
+    time::write(row.start_us, rows);
+    rows.push_str("\",\"window_end\":\"");
+    time::write(row.end_us, rows);
+    rows.push('"');
+    let parts = row.key.split(|byte| *byte == BETWEEN);
+    for (name, value) in job.keys.iter().zip(parts) {
+        put(rows, name, &String::from_utf8_lossy(value));
+    }
+    for (name, value) in job.aggregates.iter().zip(row.values()) {
+        put(rows, name, &value);
+    }
+    put(rows, "\"rev\"", &row.rev.to_string());
+    put(rows, "\"final\"", if row.is_final { "true" } else { "false" });
+    rows.push_str("}\n");
+}
+
+fn put(rows: &mut String, name: &str, value: &str) {
+    rows.push(',');
+    rows.push_str(name);
+    rows.push(':');
+    rows.push_str(value);
+}
+
+/// The input: a file, or a pipe that is waited on together with signals.
+struct Source {
+    file: File,
+    seekable: bool,
+    stop: Stop,
+}
+
+impl Source {
+    fn open(input: &Input, stop: Stop) -> cli::Result<Self> {
+        let doing = format!("reading {input}");
+        let file = match input {
+            Input::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned().doing(&doing)?),
+            Input::File(path) => File::open(path).doing(&doing)?,
+        };
+        let seekable = file.metadata().doing(&doing)?.is_file();
+        Ok(Self { file, seekable, stop })
+    }
+
+    /// Goes to where the checkpoint was; true if nothing is left to do.
+    fn resume(&mut self, place: &Place, args: &Args) -> cli::Result<bool> {
+        if args.checkpoint.is_none() {
+            return Ok(false);
+        }
+        let doing = format!("reading {}", args.input);
+        let begin_anew = "remove the checkpoint to begin anew";
+        let length = self.file.metadata().doing(&doing)?.len();
+        let offset = place.offset_bytes;
+        if length < offset || (offset > 0 && self.before(offset).doing(&doing)? != place.before_sha256) {
+            return Err(Error::invalid(doing, "not the input the checkpoint is of").hint(begin_anew));
+        }
+        if place.done && length > offset {
+            let why = "it has grown since its windows were closed";
+            return Err(
+                Error::invalid(doing, why).hint(format!("{begin_anew}; --at-eof keep leaves windows open"))
+            );
+        }
+        self.file.seek(SeekFrom::Start(offset)).doing(&doing)?;
+        Ok(place.done)
+    }
+
+    fn before(&self, offset: u64) -> io::Result<String> {
+        checkpoint::before(&self.file, offset)
+    }
+
+    /// Whether reading may wait for somebody.
+    fn waits(&self) -> bool {
+        !self.seekable
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.waits() {
+            let mut both = [
+                PollFd::new(self.file.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.stop.as_fd(), PollFlags::POLLIN),
+            ];
+            poll(&mut both, PollTimeout::NONE)?;
+        }
+        if self.stop.requested() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        self.file.read(into)
+    }
+}
