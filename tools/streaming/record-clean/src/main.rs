@@ -10,10 +10,8 @@
 //! $ head -2 orders.ndjson | record-clean --pipeline pipeline.yaml --step a-orders
 //! {"order_id":1,"customer":"Ada","amount":12.50,"ts":"2026-05-01T08:00:00Z","country":"DE","card":"************1111","email":"[..]"}
 //! {"order_id":2,"customer":"Bob","amount":7.00,"ts":"2026-05-01T08:00:30Z","country":"FR","card":"************4444","email":"[..]"}
-//! record-clean: in 2 = out 2 + filtered 0 + rejected 0
 //! $ echo '{"id":"7","name":" Ada "}' | record-clean --rule 'trim: [name]' --rule 'cast: {id: int}'
 //! {"id":7,"name":"Ada"}
-//! record-clean: in 1 = out 1 + filtered 0 + rejected 0
 //! ```
 //!
 //! A row that breaks a rule goes to `--reject`, whole, with its line, the field,
@@ -21,7 +19,7 @@
 //!
 //! ```console
 //! $ record-clean --pipeline pipeline.yaml --step a-orders --reject bad.ndjson orders.ndjson > good.ndjson
-//! record-clean: in 6 = out 2 + filtered 1 + rejected 3
+//! record-clean: 6 in = 2 out + 1 filtered + 3 rejected
 //! $ cut -c-82 bad.ndjson
 //! {"record":"reject","line":3,"field":"amount","rule":"cast","error":"`1e` is no num
 //! {"record":"reject","line":5,"field":"country","rule":"one_of","error":"\"XX\" is n
@@ -35,8 +33,8 @@
 //!
 //! # Counts
 //!
-//! The last line on standard error counts rows: in = out + filtered + rejected.
-//! Filtered are those that discard, purge and dedupe took out. Blank lines are
+//! The closing line on standard error counts rows: in = out + filtered + rejected;
+//! where all are out it comes with `-v` alone. Filtered are those that discard, purge and dedupe took out. Blank lines are
 //! no rows. `--metrics` writes the same for Prometheus.
 //!
 //! # Keys
@@ -164,7 +162,11 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         Input::File(path) => run.all(File::open(path).doing(format!("reading {}", args.rows))?),
     };
     let counts = run.counts;
-    cli::tell(counts.to_string());
+    if counts.out == counts.rows {
+        cli::note(counts.to_string())
+    } else {
+        cli::tell(counts.to_string())
+    }
     metrics(&args.metrics, &counts)?;
     done?;
     let Some(limit) = args.max_reject.filter(|limit| !limit.holds(&counts)) else { return Ok(Answer::Yes) };

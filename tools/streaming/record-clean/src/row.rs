@@ -189,6 +189,66 @@ impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    /// What may be JSON, nearly.
+    fn nearly() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"a\"",
+            "\"b\"",
+            "\"",
+            "\\u00e9",
+            "\\ud83d\\ude00",
+            "\\",
+            "1",
+            "-0.5e3",
+            "null",
+            "true",
+            " ",
+            "é",
+            "\n",
+        ]);
+        let value = prop::sample::select(vec!["1", "1.50", "\"x\\n\"", "[1, {}]", "null", "{\"a\":1}"]);
+        let fields = prop::collection::vec(("[a-e\"\\\\é]{1,3}", value), 0..5);
+        let whole = fields.prop_map(|fields| {
+            let fields = fields.iter().map(|(name, value)| format!("{}: {value}", quoted(name)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(" ,"))
+        });
+        prop_oneof![whole, prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())]
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_is_what_serde_json_calls_an_object_and_says_the_same_when_written(line in nearly()) {
+            let whole = serde_json::from_str::<serde_json::Map<String, Value>>(&line);
+            match Row::parse(line.as_bytes()) {
+                Ok(row) => {
+                    let mut out = Vec::new();
+                    row.write(&mut out);
+                    prop_assert_eq!(serde_json::from_slice::<serde_json::Map<String, Value>>(&out).ok(), whole.ok());
+                    for field in &row.fields {
+                        let value: Value = serde_json::from_str(&field.json).unwrap();
+                        prop_assert_eq!(field.kind() == Kind::Text, value.is_string());
+                        let plain = text(&field.json).filter(|_| value.is_string());
+                        prop_assert_eq!(value.as_str(), plain.as_deref());
+                    }
+                }
+                Err(wrong) => prop_assert!(whole.is_err() || wrong.error.contains("twice"), "{}", wrong.error),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(line: Vec<u8>) {
+            let _ = Row::parse(&line);
+        }
+    }
 
     fn again(line: &str) -> String {
         let mut out = Vec::new();

@@ -30,11 +30,8 @@ pub(crate) struct Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "in {} = out {} + filtered {} + rejected {}",
-            self.rows, self.out, self.filtered, self.rejected
-        )
+        let Self { rows, out, filtered, rejected } = self;
+        write!(f, "{rows} in = {out} out + {filtered} filtered + {rejected} rejected")
     }
 }
 
@@ -110,8 +107,8 @@ impl<'a> Run<'a> {
     }
 
     fn flush(&mut self) -> cli::Result<()> {
-        self.out.flush()?;
-        self.rejects.as_mut().map_or(Ok(()), Rejects::flush)
+        self.rejects.as_mut().map_or(Ok(()), Rejects::flush)?;
+        self.out.flush()
     }
 
     fn one(&mut self, line: &Line) -> cli::Result<()> {
