@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 8] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -15,6 +15,8 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
+    ("jiff", &["record-clean"]),
+    ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
 ];
 

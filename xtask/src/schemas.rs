@@ -78,7 +78,9 @@ fn union(title: &str, names: &[String], known: &Map<String, Value>) -> std::resu
                     fields.insert("$id".into(), format!("urn:bareplane:{name}").into());
                 }
             }
-            json!({"$schema": draft, "title": title, "oneOf": alternatives})
+            // Anything is a record as well.
+            let how = if names.iter().any(|name| name == "any") { "anyOf" } else { "oneOf" };
+            json!({"$schema": draft, "title": title, how: alternatives})
         }
     })
 }

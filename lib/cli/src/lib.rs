@@ -56,7 +56,7 @@ pub use entry::{Tool, main};
 pub use error::{Context, Error, Result};
 pub use humantime::{Duration, Timestamp, format_rfc3339_millis as rfc3339};
 pub use input::{Input, Records};
-pub use message::{note, warn, warn_hint, warn_of};
+pub use message::{note, tell, warn, warn_hint, warn_of};
 pub use metrics::{Metrics, Series};
 pub use out::Out;
 #[cfg(feature = "change")]

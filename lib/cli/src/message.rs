@@ -27,6 +27,11 @@ pub fn note(message: impl AsRef<str>) {
     }
 }
 
+/// Says on standard error what belongs to every run, such as closing counts.
+pub fn tell(message: impl AsRef<str>) {
+    say("info", message.as_ref(), None);
+}
+
 /// Says on standard error what the user should know although the work goes on.
 pub fn warn(message: impl AsRef<str>) {
     say("warning", message.as_ref(), None);

@@ -27,6 +27,7 @@ mod host;
 mod metric;
 mod network;
 mod prediction;
+mod reject;
 #[cfg(feature = "schema")]
 mod schema;
 mod ssh;
@@ -49,6 +50,7 @@ pub use host::{BmcEntry, HostEntry, SshEntry};
 pub use metric::Metric;
 pub use network::NetworkSize;
 pub use prediction::Prediction;
+pub use reject::Reject;
 #[cfg(feature = "schema")]
 pub use schema::schemas;
 pub use ssh::{SshError, SshResult};

@@ -29,6 +29,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::NetworkSize>("network-size"),
         entry::<crate::NextStep>("next-step"),
         entry::<crate::Prediction>("prediction"),
+        entry::<crate::Reject>("reject"),
         entry::<crate::SshResult>("ssh-result"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use document::{Field, Problem, Problems};
 use serde::{Serialize, Serializer};
 
 use crate::unit::{Span, shown};
@@ -62,10 +63,24 @@ pub enum Rule {
 }
 
 /// The names of all rules, as they are written.
-pub const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 19] = [
     "require", "keep", "drop", "rename", "copy", "format", "cast", "default", "trim", "lower", "upper",
     "range", "match", "one_of", "mask", "hash", "discard", "purge", "dedupe",
 ];
+
+/// Reads rules by themselves: one, or a list of them.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn parse(text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
+    let tree = document::parse(text)?;
+    let problems = Problems::default();
+    let rules = crate::decode::clean::rules(&Field::root(&tree, &problems));
+    match rules {
+        Some(rules) if problems.is_empty() => Ok(rules),
+        _ => Err(problems.into_sorted()),
+    }
+}
 
 /// Fields that become a keyed hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,9 +89,9 @@ pub const NAMES: [&str; 19] = [
 pub struct Hash {
     /// The fields.
     pub fields: Vec<String>,
-    /// The key: `env:NAME` or `file:PATH`.
-    #[cfg_attr(feature = "schema", schemars(with = "String"))]
-    pub key: Secret,
+    /// Where the key is found: `env:NAME` or `file:PATH`; null if who runs it says so.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub key: Option<Secret>,
 }
 
 /// Rows that were there already.
@@ -103,6 +118,33 @@ pub enum Scalar {
     Text(String),
 }
 
+impl Rule {
+    /// Its name, as it is written.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Require(_) => "require",
+            Self::Keep(_) => "keep",
+            Self::Drop(_) => "drop",
+            Self::Rename(_) => "rename",
+            Self::Copy(_) => "copy",
+            Self::Format(_) => "format",
+            Self::Cast(_) => "cast",
+            Self::Default(_) => "default",
+            Self::Trim(_) => "trim",
+            Self::Lower(_) => "lower",
+            Self::Upper(_) => "upper",
+            Self::Range(_) => "range",
+            Self::Match(_) => "match",
+            Self::OneOf(_) => "one_of",
+            Self::Mask(_) => "mask",
+            Self::Hash(_) => "hash",
+            Self::Discard(_) => "discard",
+            Self::Purge(_) => "purge",
+            Self::Dedupe(_) => "dedupe",
+        }
+    }
+}
+
 impl Scalar {
     /// As JSON writes it.
     pub fn json(&self) -> String {
@@ -110,18 +152,6 @@ impl Scalar {
             Self::Int(number) => number.to_string(),
             Self::Bool(word) => word.to_string(),
             Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
-        }
-    }
-}
-
-impl From<&str> for Scalar {
-    /// An argument: a number or a boolean if it reads as one.
-    fn from(text: &str) -> Self {
-        match (text, text.parse::<i64>()) {
-            ("true", _) => Self::Bool(true),
-            ("false", _) => Self::Bool(false),
-            (_, Ok(number)) if number.to_string() == text => Self::Int(number),
-            _ => Self::Text(text.to_owned()),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! checks of [`check`](crate::check) can still judge the rest; nobody else
 //! sees such a model.
 
-mod clean;
+pub(crate) mod clean;
 
 use std::collections::BTreeMap;
 

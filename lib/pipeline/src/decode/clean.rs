@@ -10,6 +10,14 @@ use super::{field_name, mapping};
 use crate::clean::{Dedupe, Hash, NAMES, Rule, Scalar};
 use crate::rules;
 
+/// One rule, or a list of them.
+pub(crate) fn rules(field: &Field) -> Option<Vec<Rule>> {
+    match field.value() {
+        Value::Map(_) => rule(field).map(|rule| vec![rule]),
+        _ => field.list(rule),
+    }
+}
+
 pub(super) fn rule(field: &Field) -> Option<Rule> {
     let entries = field.entries()?;
     let [(name, below)] = entries.as_slice() else {
@@ -96,9 +104,9 @@ fn pattern(field: &Field) -> Option<String> {
 fn hash(field: &Field) -> Option<Hash> {
     let mut keys = field.keys()?;
     let fields = keys.required("fields", rules::names);
-    let key = keys.required("key", Field::parse);
+    let key = keys.optional("key", Field::parse);
     keys.finish();
-    Some(Hash { fields: fields?, key: key? })
+    Some(Hash { fields: fields?, key })
 }
 
 fn dedupe(field: &Field) -> Option<Dedupe> {

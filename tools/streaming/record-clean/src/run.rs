@@ -1,0 +1,190 @@
+//! Rows in, rows out, and what was put aside.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use cli::{Context, Error, Out};
+use model::Reject;
+use ndjson::{Line, Lines};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use process::Stop;
+use serde_json::value::RawValue;
+
+use crate::clean::{Cleaner, Verdict, Wrong};
+use crate::row::Row;
+
+/// The longest row.
+const LINE_BYTES: usize = 16 << 20;
+
+/// The closing counts: rows in are those out, filtered and rejected.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) rows: u64,
+    pub(crate) out: u64,
+    pub(crate) filtered: u64,
+    pub(crate) rejected: u64,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "in {} = out {} + filtered {} + rejected {}",
+            self.rows, self.out, self.filtered, self.rejected
+        )
+    }
+}
+
+/// Where rows that broke a rule go.
+pub(crate) struct Rejects(BufWriter<File>, String);
+
+impl Rejects {
+    /// Begins the file anew. It holds what nobody has cleaned yet: it is its owner's alone.
+    pub(crate) fn create(path: &Path) -> cli::Result<Self> {
+        let doing = format!("writing {}", path.display());
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path).doing(&doing)?;
+        Ok(Self(BufWriter::with_capacity(64 << 10, file), doing))
+    }
+
+    fn put(&mut self, reject: &Reject) -> cli::Result<()> {
+        let mut line = serde_json::to_vec(reject).invalid(&self.1)?;
+        line.push(b'\n');
+        self.0.write_all(&line).doing(&self.1)
+    }
+
+    fn flush(&mut self) -> cli::Result<()> {
+        self.0.flush().doing(&self.1)
+    }
+}
+
+/// One run: from an input to standard output.
+pub(crate) struct Run<'a> {
+    pub(crate) name: String,
+    pub(crate) cleaner: Cleaner,
+    pub(crate) rejects: Option<Rejects>,
+    pub(crate) counts: Counts,
+    pub(crate) out: &'a mut Out,
+    line: Vec<u8>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(name: String, cleaner: Cleaner, rejects: Option<Rejects>, out: &'a mut Out) -> Self {
+        Self { name, cleaner, rejects, counts: Counts::default(), out, line: Vec::new() }
+    }
+
+    /// Cleans every row. All that was read is out before more is waited for.
+    ///
+    /// # Errors
+    /// Fails at the first bad row if none may be put aside, if a signal ends
+    /// it, or if reading or writing fails.
+    pub(crate) fn all<R: Read + AsFd>(&mut self, input: R) -> cli::Result<()> {
+        let stop = Stop::on_signals().unavailable("catching signals")?;
+        let mut lines = Lines::new(input, LINE_BYTES);
+        loop {
+            while let Some(line) = lines.take() {
+                self.one(&line)?;
+                if self.out.is_closed() {
+                    return Ok(());
+                }
+            }
+            self.flush()?;
+            let doing = format!("reading {}", self.name);
+            if self.out.is_closed() {
+                return Ok(());
+            }
+            if !wait(lines.input().as_fd(), &stop).unavailable(&doing)? {
+                return Err(Error::unavailable(doing, "interrupted by a signal; what was read is out"));
+            }
+            if !lines.fill().doing(&doing)? {
+                break;
+            }
+        }
+        if let Some(line) = lines.last() {
+            self.one(&line)?;
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> cli::Result<()> {
+        self.out.flush()?;
+        self.rejects.as_mut().map_or(Ok(()), Rejects::flush)
+    }
+
+    fn one(&mut self, line: &Line) -> cli::Result<()> {
+        if line.bytes.trim_ascii().is_empty() && !line.is_too_long() {
+            return Ok(());
+        }
+        self.counts.rows += 1;
+        self.line.clear();
+        let verdict = if line.is_too_long() {
+            Err(Wrong::row("longer than 16 MiB"))
+        } else {
+            Row::parse(line.bytes).and_then(|mut row| {
+                let verdict = self.cleaner.clean(&mut row)?;
+                if verdict == Verdict::Out {
+                    row.write(&mut self.line);
+                }
+                Ok(verdict)
+            })
+        };
+        match verdict {
+            Ok(Verdict::Out) => {
+                self.counts.out += 1;
+                self.out.write(&self.line)
+            }
+            Ok(Verdict::Filtered) => {
+                self.counts.filtered += 1;
+                Ok(())
+            }
+            Err(wrong) => {
+                self.counts.rejected += 1;
+                match &mut self.rejects {
+                    Some(rejects) => rejects.put(&reject(line, wrong)),
+                    None => Err(told(&self.name, line.number, &wrong)),
+                }
+            }
+        }
+    }
+}
+
+/// Waits for input; false if a signal came instead.
+fn wait(input: BorrowedFd, stop: &Stop) -> nix::Result<bool> {
+    let mut wanted = [PollFd::new(input, PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+    while !stop.requested() {
+        match poll(&mut wanted, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error),
+            Ok(_) => break,
+        }
+    }
+    Ok(!stop.requested())
+}
+
+fn told(name: &str, number: u64, wrong: &Wrong) -> Error {
+    let rule = wrong.rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let field = wrong.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    Error::invalid(format!("reading {name} line {number}"), format!("{field}{}{rule}", wrong.error))
+        .hint("--reject FILE puts such rows aside and goes on")
+}
+
+/// The row that is put aside, whole.
+fn reject(line: &Line, wrong: Wrong) -> Reject {
+    let text = std::str::from_utf8(line.bytes).ok();
+    // A null here would be no row at all.
+    let row = text.filter(|text| !line.is_too_long() && text.trim() != "null");
+    let row = row.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()).map(ToOwned::to_owned);
+    Reject {
+        line: line.number,
+        field: wrong.field,
+        rule: wrong.rule.map(str::to_owned),
+        error: wrong.error,
+        row_text: if row.is_none() { text.map(str::to_owned) } else { None },
+        row_b64: if text.is_none() { Some(data_encoding::BASE64.encode(line.bytes)) } else { None },
+        row,
+        row_bytes: line.length_bytes,
+    }
+}
