@@ -88,9 +88,15 @@ job=$!
 killed cp2 /etc/kubernetes/kubelet.conf kubeadm-join kubeadm
 wait "$job" && fail "a join that was killed is no success"
 grep -q '"step":"kubeadm-init","ok":true' "$WORK/second" || fail "the init was not taken up: $(tail -3 "$WORK/second")"
+# shellcheck disable=SC2119
+up >"$WORK/third" 2>&1 &
+job=$!
+killed cp3 /etc/kubernetes/manifests/etcd.yaml kubeadm-join kubeadm
+wait "$job" && fail "a join that was killed is no success"
+grep -q '"host":"cp2","step":"kubeadm-join","ok":true' "$WORK/third" || fail "the join was not taken up: $(tail -3 "$WORK/third")"
 expect 0 up
-says 'any(.[]; .step == "kubeadm-join" and .host == "cp2" and .ok) and any(.[]; .step == "kubeadm-join" and .host == "w1" and .ok)'
-proved "kill -9 in the middle of init, and of join: the next run takes it up"
+says 'any(.[]; .step == "kubeadm-join" and .host == "cp3" and .ok) and any(.[]; .step == "kubeadm-join" and .host == "w1" and .ok)'
+proved "kill -9 in the middle of init, of a join before and after its etcd: the next run takes it up"
 
 ready() { [ "$(kubectl get nodes --no-headers | awk '$2 == "Ready"' | wc -l)" = 4 ]; }
 within 60 ready
