@@ -163,9 +163,9 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     };
     let counts = run.counts;
     if counts.out == counts.rows {
-        cli::note(counts.to_string())
+        cli::note(counts.to_string());
     } else {
-        cli::tell(counts.to_string())
+        cli::tell(counts.to_string());
     }
     metrics(&args.metrics, &counts)?;
     done?;
