@@ -70,17 +70,26 @@ pub(crate) struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    why: Why,
 }
+
+/// The scan ended at `at`, for the reason in `why`: small enough for a register,
+/// since every step answers with it.
+struct Stopped;
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(line: &'a [u8]) -> Result<Self, Broken> {
         match std::str::from_utf8(line) {
-            Ok(text) => Ok(Self { text, bytes: line, at: 0 }),
+            Ok(text) => Ok(Self { text, bytes: line, at: 0, why: Why::Cut }),
             Err(error) => Err(Broken { column: error.valid_up_to() + 1, why: Why::NotUtf8 }),
         }
     }
 
     pub(crate) fn line(mut self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        self.whole(root, found).map_err(|Stopped| Broken { column: self.at + 1, why: self.why })
+    }
+
+    fn whole(&mut self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Stopped> {
         self.space();
         match self.peek() {
             Some(b'{') => self.at += 1,
@@ -93,44 +102,58 @@ impl<'a> Scan<'a> {
     }
 
     /// An object whose fields may be wanted, from after its brace.
-    fn object(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Broken> {
+    fn object(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Stopped> {
         self.space();
         if self.took(b'}') {
             return Ok(());
         }
         loop {
-            let name = self.name()?;
-            match node.child(name.raw(), name.escaped) {
+            if !self.took(b'"') {
+                return self.missing(Why::NoName);
+            }
+            let start = self.at;
+            let escaped = self.string()?;
+            let name = &self.text[start..self.at - 1];
+            self.colon()?;
+            match node.child(name, escaped) {
                 None => self.skip(level)?,
                 Some(child) => self.wanted(child, level, found)?,
             }
             self.space();
-            if self.took(b',') {
-                self.space();
-            } else if self.took(b'}') {
-                return Ok(());
-            } else {
-                return self.missing(Why::NoCommaInObject);
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return self.missing(Why::NoCommaInObject),
             }
+            self.space();
         }
     }
 
-    /// A name, its colon and the space around it.
+    /// A name nobody wants, with its colon.
     #[inline]
-    fn name(&mut self) -> Result<Text<'a>, Broken> {
+    fn name(&mut self) -> Result<(), Stopped> {
         if !self.took(b'"') {
             return self.missing(Why::NoName);
         }
-        let name = self.string()?;
+        self.string()?;
+        self.colon()
+    }
+
+    /// A colon and the space around it.
+    #[inline]
+    fn colon(&mut self) -> Result<(), Stopped> {
         self.space();
         if !self.took(b':') {
             return self.missing(Why::NoColon);
         }
         self.space();
-        Ok(name)
+        Ok(())
     }
 
-    fn wanted(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Broken> {
+    fn wanted(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Stopped> {
         node.forget(found);
         let start = self.at;
         let value = match self.peek() {
@@ -144,7 +167,8 @@ impl<'a> Scan<'a> {
             }
             Some(b'"') => {
                 self.at += 1;
-                Value::Text(self.string()?)
+                let escaped = self.string()?;
+                Value::Text(Text { quoted: &self.text[start..self.at], escaped })
             }
             first => {
                 self.skip(level)?;
@@ -166,11 +190,16 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes over a value nobody wants; containers by a bit each, not by recursion.
-    fn skip(&mut self, level: u32) -> Result<(), Broken> {
-        let Some(first) = self.peek() else { return self.broken(Why::Cut) };
-        if first != b'{' && first != b'[' {
-            return self.scalar(first);
+    #[inline]
+    fn skip(&mut self, level: u32) -> Result<(), Stopped> {
+        match self.peek() {
+            Some(b'{' | b'[') => self.skip_container(level),
+            Some(first) => self.scalar(first),
+            None => self.broken(Why::Cut),
         }
+    }
+
+    fn skip_container(&mut self, level: u32) -> Result<(), Stopped> {
         // The containers that are open, the innermost in the lowest bit: 1 is an object.
         let mut open = 0_u128;
         let mut depth = 0;
@@ -220,7 +249,7 @@ impl<'a> Scan<'a> {
     }
 
     #[inline]
-    fn scalar(&mut self, first: u8) -> Result<(), Broken> {
+    fn scalar(&mut self, first: u8) -> Result<(), Stopped> {
         match first {
             b'"' => {
                 self.at += 1;
@@ -234,7 +263,12 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn word(&mut self, word: &str) -> Result<(), Broken> {
+    #[inline]
+    fn word(&mut self, word: &str) -> Result<(), Stopped> {
+        if self.bytes[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
         for expected in word.bytes() {
             if !self.took(expected) {
                 return self.missing(Why::NoValue);
@@ -243,47 +277,63 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), Broken> {
+    #[inline]
+    fn number(&mut self) -> Result<(), Stopped> {
         let start = self.at;
-        self.took(b'-');
-        if !self.took(b'0') {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
             self.digits()?;
         }
-        if self.took(b'.') {
+        if self.peek() == Some(b'.') {
+            self.at += 1;
             self.digits()?;
         }
-        let has_exponent = self.took(b'e') || self.took(b'E');
+        let has_exponent = matches!(self.peek(), Some(b'e' | b'E'));
         if has_exponent {
+            self.at += 1;
             let _sign = self.took(b'+') || self.took(b'-');
             self.digits()?;
         }
-        // A double ends at 1.8e308; what is written so far out is refused, as serde_json does.
-        if (has_exponent || self.at - start > 300)
-            && !self.text[start..self.at].parse::<f64>().is_ok_and(|double| double.abs() < 1.797e308)
-        {
-            self.at = start;
-            return self.broken(Why::OutOfRange);
+        if has_exponent || self.at - start > 300 { self.in_range(start) } else { Ok(()) }
+    }
+
+    /// A double ends at 1.8e308; what is written so far out is refused, as `serde_json` does.
+    #[cold]
+    fn in_range(&mut self, start: usize) -> Result<(), Stopped> {
+        if self.text[start..self.at].parse::<f64>().is_ok_and(|double| double.abs() < 1.797e308) {
+            return Ok(());
         }
-        Ok(())
+        self.at = start;
+        self.broken(Why::OutOfRange)
     }
 
     #[inline]
-    fn digits(&mut self) -> Result<(), Broken> {
+    fn digits(&mut self) -> Result<(), Stopped> {
         let start = self.at;
+        while let Some(eight) = self.eight() {
+            let count = digits(eight);
+            self.at += count;
+            if count < 8 {
+                return if self.at == start { self.missing(Why::NoDigit) } else { Ok(()) };
+            }
+        }
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
         if self.at == start { self.missing(Why::NoDigit) } else { Ok(()) }
     }
 
-    /// A string, from after its quote.
+    /// A string, from after its quote to after its other quote; whether it has escapes.
     #[inline]
-    fn string(&mut self) -> Result<Text<'a>, Broken> {
-        let start = self.at - 1;
+    fn string(&mut self) -> Result<bool, Stopped> {
         let mut escaped = false;
         loop {
-            while let Some(eight) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
-                let special = special(u64::from_le_bytes(*eight));
+            while let Some(eight) = self.eight() {
+                let special = special(eight);
                 if special != 0 {
                     self.at += (special.trailing_zeros() / 8) as usize;
                     break;
@@ -293,7 +343,7 @@ impl<'a> Scan<'a> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(Text { quoted: &self.text[start..self.at], escaped });
+                    return Ok(escaped);
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -307,7 +357,7 @@ impl<'a> Scan<'a> {
     }
 
     /// An escape, from its backslash.
-    fn escape(&mut self) -> Result<(), Broken> {
+    fn escape(&mut self) -> Result<(), Stopped> {
         let start = self.at;
         self.at += 1;
         match self.peek() {
@@ -332,7 +382,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn hex(&mut self) -> Result<u32, Broken> {
+    fn hex(&mut self) -> Result<u32, Stopped> {
         let mut value = 0;
         for _ in 0..4 {
             let Some(digit) = self.peek().and_then(|byte| char::from(byte).to_digit(16)) else {
@@ -346,9 +396,19 @@ impl<'a> Scan<'a> {
 
     #[inline]
     fn space(&mut self) {
+        // Most lines have none.
+        if self.peek().is_some_and(|byte| byte > b' ') {
+            return;
+        }
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
             self.at += 1;
         }
+    }
+
+    /// The next eight bytes, the first one lowest.
+    #[inline]
+    fn eight(&self) -> Option<u64> {
+        self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()).map(|eight| u64::from_le_bytes(*eight))
     }
 
     #[inline]
@@ -365,14 +425,27 @@ impl<'a> Scan<'a> {
 
     /// What should be here is not, perhaps because the line ends.
     #[cold]
-    fn missing<T>(&self, why: Why) -> Result<T, Broken> {
+    fn missing<T>(&mut self, why: Why) -> Result<T, Stopped> {
         self.broken(if self.at < self.bytes.len() { why } else { Why::Cut })
     }
 
     #[cold]
-    fn broken<T>(&self, why: Why) -> Result<T, Broken> {
-        Err(Broken { column: self.at + 1, why })
+    fn broken<T>(&mut self, why: Why) -> Result<T, Stopped> {
+        self.why = why;
+        Err(Stopped)
     }
+}
+
+/// How many of eight bytes are digits before the first that is none.
+#[inline]
+fn digits(eight: u64) -> usize {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREE: u64 = 0x3030_3030_3030_3030;
+    // 0x30 to 0x39 begin with a 3, and do so when six is added. What a byte carries into the
+    // next one does no harm: it is no digit itself, and the first of those counts.
+    let six_more = eight.wrapping_add(0x0606_0606_0606_0606);
+    let other = ((eight & HIGH) ^ THREE) | ((six_more & HIGH) ^ THREE);
+    (other.trailing_zeros() / 8) as usize
 }
 
 /// The high bit of bytes that are a quote, a backslash or a control character.
@@ -423,6 +496,18 @@ mod tests {
     fn bytes_that_are_not_utf8_are_refused_even_where_nobody_looks() {
         let broken = Fields::new().find(b"{\"a\":\"\xff\"}", &mut []).unwrap_err();
         assert_eq!(broken, Broken { column: 7, why: Why::NotUtf8 });
+    }
+
+    #[test]
+    fn digits_are_counted_up_to_the_first_other_byte() {
+        for byte in 0..=255_u8 {
+            for at in 0..8 {
+                let mut eight = *b"01234567";
+                eight[at] = byte;
+                let expected = if byte.is_ascii_digit() { 8 } else { at };
+                assert_eq!(digits(u64::from_le_bytes(eight)), expected, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -273,18 +273,19 @@ impl Engine {
                 self.due_us = self.due_us.min(due);
                 Pane { told, ..Pane::default() }
             });
-            if !pane.groups.contains_key(key) {
-                let states = begun(&self.plan);
-                pane.groups.insert(key.into(), Group { states, rows: 0 });
+            let group = match pane.groups.get_mut(key) {
+                Some(group) => group,
+                None => pane
+                    .groups
+                    .entry(key.into())
+                    .or_insert_with(|| Group { states: begun(&self.plan), rows: 0 }),
+            };
+            for (state, value) in group.states.iter_mut().zip(values) {
+                state.add(time_us, *value);
             }
-            if let Some(group) = pane.groups.get_mut(key) {
-                for (state, value) in group.states.iter_mut().zip(values) {
-                    state.add(time_us, *value);
-                }
-                if pane.told {
-                    sink(&group.row(start, end, key, false));
-                    group.rows = group.rows.saturating_add(1);
-                }
+            if pane.told {
+                sink(&group.row(start, end, key, false));
+                group.rows = group.rows.saturating_add(1);
             }
             let Some(before) = start.checked_sub(every) else { break };
             start = before;

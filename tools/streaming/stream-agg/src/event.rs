@@ -12,9 +12,19 @@ pub(crate) struct Reading {
     pub(crate) time: (usize, String),
     pub(crate) unit: Option<Unit>,
     pub(crate) keys: Vec<(usize, String)>,
-    pub(crate) sources: Vec<Source>,
-    /// The source of each aggregate; `None` if it only counts rows.
-    pub(crate) inputs: Vec<Option<usize>>,
+    /// Where each aggregate takes its values from.
+    pub(crate) inputs: Vec<Origin>,
+}
+
+/// Where an aggregate takes its values from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It counts rows.
+    Row,
+    /// A field.
+    Field(Source),
+    /// The same as that of an earlier aggregate.
+    Earlier(usize),
 }
 
 /// A field aggregates take values from.
@@ -94,47 +104,62 @@ impl Reading {
     }
 
     /// Strings with escapes, written as all others are; most rows have none.
+    #[inline]
     pub(crate) fn rewritten(&self, found: &[Value]) -> Vec<Option<String>> {
-        let escaped = |source: &Source| match found[source.slot] {
-            Value::Text(text) if !source.numbers && text.unescaped().is_none() => Some(canonical(&text)),
+        let escaped = |from: &Origin| match from {
+            Origin::Field(Source { slot, numbers: false, .. }) => match found[*slot] {
+                Value::Text(text) if text.unescaped().is_none() => Some(canonical(&text)),
+                _ => None,
+            },
             _ => None,
         };
-        if self.sources.iter().any(|source| !source.numbers) {
-            self.sources.iter().map(escaped).collect()
-        } else {
-            Vec::new()
-        }
+        let first = self.inputs.iter().position(|from| escaped(from).is_some());
+        if first.is_some() { self.inputs.iter().map(escaped).collect() } else { Vec::new() }
     }
 
-    /// What the row that was found brings for each source.
+    /// What the row that was found brings for each aggregate.
     #[inline]
-    pub(crate) fn sources<'a>(
+    pub(crate) fn values<'a>(
         &self,
         found: &[Value<'a>],
         rewritten: &'a [Option<String>],
         values: &mut Vec<Input<'a>>,
     ) -> Result<(), Bad> {
-        for (at, source) in self.sources.iter().enumerate() {
-            values.push(match found[source.slot] {
-                Value::Missing | Value::Null => Input::Nothing,
-                Value::Number(text) if source.numbers => Input::Number(
-                    text.parse()
-                        .map_err(|error: window::NotExact| Bad::field(&source.path, error.to_string()))?,
-                ),
-                other if source.numbers => {
-                    return Err(Bad::field(
-                        &source.path,
-                        format!("a number is needed, this is {}", other.kind()),
-                    ));
-                }
-                Value::Text(text) => {
-                    Input::Json(rewritten.get(at).and_then(Option::as_deref).unwrap_or(text.quoted()))
-                }
-                Value::Number(text) | Value::Array(text) | Value::Object(text) => Input::Json(text),
-                Value::Bool(yes) => Input::Json(if yes { "true" } else { "false" }),
+        for (at, from) in self.inputs.iter().enumerate() {
+            values.push(match from {
+                Origin::Row => Input::Here,
+                Origin::Earlier(at) => values[*at],
+                Origin::Field(source) if source.numbers => source.number(found[source.slot])?,
+                Origin::Field(source) => match rewritten.get(at) {
+                    Some(Some(text)) => Input::Json(text),
+                    _ => json(found[source.slot]),
+                },
             });
         }
         Ok(())
+    }
+}
+
+impl Source {
+    #[inline]
+    fn number<'a>(&self, value: Value) -> Result<Input<'a>, Bad> {
+        match value {
+            Value::Missing | Value::Null => Ok(Input::Nothing),
+            Value::Number(text) => match text.parse() {
+                Ok(number) => Ok(Input::Number(number)),
+                Err(error) => Err(Bad::field(&self.path, window::NotExact::to_string(&error))),
+            },
+            other => Err(Bad::field(&self.path, format!("a number is needed, this is {}", other.kind()))),
+        }
+    }
+}
+
+fn json(value: Value) -> Input {
+    match value {
+        Value::Missing | Value::Null => Input::Nothing,
+        Value::Text(text) => Input::Json(text.quoted()),
+        Value::Number(text) | Value::Array(text) | Value::Object(text) => Input::Json(text),
+        Value::Bool(yes) => Input::Json(if yes { "true" } else { "false" }),
     }
 }
 
@@ -173,13 +198,11 @@ mod tests {
         let time = (fields.want("ts").unwrap(), "ts".to_owned());
         let keys = keys.iter().map(|path| (fields.want(path).unwrap(), (*path).to_owned())).collect();
         let all = numbers.iter().map(|path| (path, true)).chain(other.iter().map(|path| (path, false)));
-        let sources = all.map(|(path, numbers)| Source {
-            slot: fields.want(path).unwrap(),
-            numbers,
-            path: (*path).to_owned(),
+        let inputs = all.map(|(path, numbers)| {
+            Origin::Field(Source { slot: fields.want(path).unwrap(), numbers, path: (*path).to_owned() })
         });
-        let sources = sources.collect();
-        Reading { fields, time, unit: None, keys, sources, inputs: Vec::new() }
+        let inputs = inputs.collect();
+        Reading { fields, time, unit: None, keys, inputs }
     }
 
     fn key_of(line: &str) -> Result<String, Bad> {
@@ -212,7 +235,7 @@ mod tests {
             reading.fields.find(line.as_bytes(), &mut found).unwrap();
             let rewritten = reading.rewritten(&found);
             let mut values = Vec::new();
-            reading.sources(&found, &rewritten, &mut values).map(|()| format!("{values:?}"))
+            reading.values(&found, &rewritten, &mut values).map(|()| format!("{values:?}"))
         };
         assert_eq!(told(r#"{"n":null}"#).as_deref(), Ok("[Nothing, Nothing]"));
         assert_eq!(told(r#"{"n":null,"any":"\u0041"}"#).as_deref(), Ok(r#"[Nothing, Json("\"A\"")]"#));

@@ -8,7 +8,7 @@ use cli::{Context, Error};
 use pipeline::{Aggregate, Function, Span};
 use window::{Plan, Windows};
 
-use crate::event::{Reading, Source};
+use crate::event::{Origin, Reading, Source};
 use crate::{Args, Emit};
 
 /// What is to be done.
@@ -142,29 +142,26 @@ impl Asked {
         let time = want(&self.time)?;
         let keys = self.keys.iter().map(|key| Ok((want(&key.what)?, key.what.clone())));
         let keys = keys.collect::<cli::Result<Vec<_>>>()?;
-        let mut sources: Vec<Source> = Vec::new();
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<Origin> = Vec::new();
         for (agg, function) in self.aggregates.iter().zip(&plan.aggregates) {
             let path = match &agg.what {
                 Aggregate::Count => {
-                    inputs.push(None);
+                    inputs.push(Origin::Row);
                     continue;
                 }
                 Aggregate::Of(_, path) | Aggregate::Quantile { field: path, .. } => path,
             };
             let source = Source { slot: want(path)?, numbers: function.needs_numbers(), path: path.clone() };
-            let at = sources.iter().position(|known| *known == source).unwrap_or_else(|| {
-                sources.push(source);
-                sources.len() - 1
-            });
-            inputs.push(Some(at));
+            let origin = Origin::Field(source);
+            let earlier = inputs.iter().position(|known| *known == origin);
+            inputs.push(earlier.map_or(origin, Origin::Earlier));
         }
         let aggregates: Vec<_> =
             self.aggregates.iter().map(|agg| format!("{}={}", agg.name, agg.what)).collect();
         let fingerprint = format!("{} {:?} {:?} {aggregates:?}", self.time, args.time_unit, self.keys);
         Ok(Job {
             plan,
-            reading: Reading { fields, time: (time, self.time), unit: args.time_unit, keys, sources, inputs },
+            reading: Reading { fields, time: (time, self.time), unit: args.time_unit, keys, inputs },
             keys: self.keys.iter().map(|key| json(&key.name)).collect(),
             aggregates: self.aggregates.iter().map(|agg| json(&agg.name)).collect(),
             fingerprint,

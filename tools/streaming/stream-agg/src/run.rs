@@ -99,6 +99,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
         rows: String::new(),
         key: Vec::new(),
         found: job.reading.fields.none(),
+        values: Vec::with_capacity(job.plan.aggregates.len()),
     };
     let lines = Lines::resumed(input, LINE_BYTES, place.offset_bytes, place.lines);
     let went = run.through(lines, args, checkpoint.as_ref());
@@ -123,6 +124,13 @@ struct Run<'a> {
     /// Room that is used again for each line.
     key: Vec<u8>,
     found: Vec<Value<'static>>,
+    values: Vec<window::Input<'static>>,
+}
+
+/// The same room with nothing in it: collecting in place keeps the allocation.
+fn emptied<'b>(mut values: Vec<window::Input>) -> Vec<window::Input<'b>> {
+    values.clear();
+    values.into_iter().map(|_| window::Input::Nothing).collect()
 }
 
 impl Run<'_> {
@@ -208,16 +216,13 @@ impl Run<'_> {
             let time = reading.time(&found)?;
             reading.key(&found, &mut self.key)?;
             let rewritten = reading.rewritten(&found);
-            let mut sources = Vec::with_capacity(reading.sources.len());
-            reading.sources(&found, &rewritten, &mut sources)?;
-            let inputs: Vec<_> = reading
-                .inputs
-                .iter()
-                .map(|source| source.map_or(window::Input::Here, |source| sources[source]))
-                .collect();
+            let mut values = emptied(std::mem::take(&mut self.values));
+            let read = reading.values(&found, &rewritten, &mut values);
             let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
             let mut sink = |row: &Row| write_row(row, job, rows, written);
-            Ok(self.engine.push(0, time, &self.key, &inputs, &mut sink))
+            let event = read.map(|()| self.engine.push(0, time, &self.key, &values, &mut sink));
+            self.values = emptied(values);
+            event
         });
         self.found = ndjson::emptied(found);
         event
