@@ -31,7 +31,26 @@ pub(crate) fn cast(json: &str, to: &Cast) -> Result<Option<String>, String> {
     }
 }
 
+/// The digits before and after the point of a number that is written as it
+/// comes out: most are, and need no arithmetic.
+fn plain(written: &str) -> Option<(&str, &str)> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = written.strip_prefix('-').unwrap_or(written);
+    let (whole, part) =
+        unsigned.split_once('.').map_or((unsigned, None), |(whole, part)| (whole, Some(part)));
+    let least = if unsigned.len() < written.len() { b'1' } else { b'0' };
+    let fine = digits(whole)
+        && part.is_none_or(digits)
+        && (whole.len() == 1 || !whole.starts_with('0'))
+        && whole.as_bytes()[0] >= least
+        && unsigned.len() < 400;
+    fine.then_some((whole, part.unwrap_or_default()))
+}
+
 fn int(json: &str, kind: Kind, written: &str) -> Result<Option<String>, String> {
+    if plain(written).is_some_and(|(whole, part)| part.is_empty() && whole.len() < 19) {
+        return Ok((written != json).then(|| written.to_owned()));
+    }
     let wrong = || format!("`{}` is no whole number", shown(written));
     if kind == Kind::Bool {
         return Err(wrong());
@@ -54,6 +73,13 @@ fn decimal(
     written: &str,
     digits: Option<(u8, u8)>,
 ) -> Result<Option<String>, String> {
+    if let Some((whole, part)) = plain(written)
+        && digits.is_none_or(|(all, after)| {
+            part.len() == usize::from(after) && whole.len() <= usize::from(all - after)
+        })
+    {
+        return Ok((written != json).then(|| written.to_owned()));
+    }
     let number = (kind != Kind::Bool).then(|| Decimal::parse(written)).flatten();
     let mut number = number.ok_or_else(|| format!("`{}` is no number", shown(written)))?;
     if let Some((all, after)) = digits {
@@ -167,6 +193,9 @@ mod tests {
         assert!(to("12.505", "decimal(12,2)").unwrap_err().contains("more than 2 digits after"));
         assert!(to("123.4", "decimal(3,1)").unwrap_err().contains("more than 2 digits before"));
         assert!(to("\"1,5\"", "decimal").is_err());
+        assert_eq!(to("-0.00", "decimal").as_deref(), Ok("0.00"));
+        assert_eq!(to("\"-0.50\"", "decimal(3,2)").as_deref(), Ok("-0.50"));
+        assert_eq!(to("\"007.5\"", "decimal").as_deref(), Ok("7.5"));
     }
 
     #[test]

@@ -143,9 +143,9 @@ impl Step {
                     }
                 }
             }
-            Rule::Trim(names) => each_text(row, names, |text| text.trim().to_owned())?,
-            Rule::Lower(names) => each_text(row, names, str::to_lowercase)?,
-            Rule::Upper(names) => each_text(row, names, str::to_uppercase)?,
+            Rule::Trim(names) => each_text(row, names, |text| text.trim().into())?,
+            Rule::Lower(names) => each_text(row, names, |text| text.to_lowercase().into())?,
+            Rule::Upper(names) => each_text(row, names, |text| text.to_uppercase().into())?,
             Rule::Range(ranges) => each(row, ranges, |field, range| in_range(field, range))?,
             Rule::Match(_) => each(row, &self.patterns, |field, pattern| matches(field, pattern))?,
             Rule::OneOf(values) => each(row, values, |field, values| among(field, values))?,
@@ -243,13 +243,14 @@ fn cast_field(field: &mut Field, to: &Cast) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn each_text(row: &mut Row, names: &[String], change: impl Fn(&str) -> String) -> Result<(), Wrong> {
+fn each_text(row: &mut Row, names: &[String], change: impl Fn(&str) -> Cow<str>) -> Result<(), Wrong> {
     for name in names {
         if let Some(field) = row.valued(name).filter(|field| field.kind() == Kind::Text) {
             let text = field.text()?;
             let changed = change(&text);
-            if changed != *text {
-                field.set_text(&changed);
+            if changed != text {
+                let json = quoted(&changed);
+                field.json = Cow::Owned(json);
             }
         }
     }
