@@ -13,6 +13,8 @@ use crate::survey;
 
 /// etcd's port for clients.
 const PORT: u16 = 2379;
+/// How often a server is asked what it holds against us.
+const TRIES: usize = 5;
 /// The metrics of this machine are here or nowhere.
 const METRICS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -118,6 +120,19 @@ impl Reach {
     pub(crate) fn metrics(&self) -> Vec<Metrics> {
         let soon = Instant::now() + METRICS_TIMEOUT;
         self.metrics_urls.iter().filter_map(|url| self.metrics_at(url, soon)).collect()
+    }
+
+    /// Why the two sides do not believe each other; `None` if that is not the trouble.
+    ///
+    /// A server that wants a certificate closes after the handshake (RFC 8446,
+    /// section 4.6.2). A request on its way then fails before its alert is
+    /// read, now and then: so it is asked more than once.
+    pub(crate) fn tls_failure_at(&self, url: &str, deadline: Instant) -> Option<(&'static str, String)> {
+        let url = format!("{}/health", url.trim_end_matches('/'));
+        (0..TRIES).find_map(|_| match self.http.get(&url, deadline) {
+            Err(http::Error::Tls { text, .. }) => Some(("tls", text)),
+            _ => None,
+        })
     }
 
     pub(crate) fn metrics_at(&self, url: &str, deadline: Instant) -> Option<Metrics> {

@@ -139,7 +139,12 @@ fn same(one: &str, other: &str) -> bool {
 fn examined(asked: Asked, reach: &Reach, deadline: Instant) -> Seen {
     let endpoint = Some(asked.client.url().to_owned());
     match asked.said {
-        Err(error) => Seen { endpoint, failure: Some((error.word(), error.to_string())), ..Seen::default() },
+        Err(error) => {
+            let told = (error.word(), error.to_string());
+            let cut_off = !["refused", "timeout", "tls"].contains(&told.0);
+            let cause = if cut_off { reach.tls_failure_at(asked.client.url(), deadline) } else { None };
+            Seen { endpoint, failure: Some(cause.unwrap_or(told)), ..Seen::default() }
+        }
         Ok((status, members)) => {
             let alarms = asked.client.alarms(deadline).ok();
             let url = format!("{}/metrics", asked.client.url().trim_end_matches('/'));
