@@ -27,6 +27,9 @@ fn glibc_finds_the_same_addresses() {
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&(tables, any::<bool>()), |(text, cut)| {
         let text = if cut { text.trim_end_matches(['\r', '\n']).to_owned() } else { text };
+        // glibc 2.36 passes over a last line that begins with a blank and ends without a newline.
+        let last = text.rsplit('\n').next().unwrap_or_default();
+        prop_assume!(!last.starts_with([' ', '\t']));
         let entries: Vec<_> = Hosts::new(text.as_bytes()).entries().collect();
         let found = asked(&text);
         for (name, found) in NAMES.iter().zip(found) {
