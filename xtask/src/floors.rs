@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -16,6 +16,7 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
     ("jiff", &["record-clean"]),
+    ("parquet", &["lake"]),
     ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
 ];
