@@ -7,8 +7,9 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("reqwest", &["http"]),
+    ("rusqlite", &["database"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
