@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("reqwest", &["http"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
@@ -18,6 +18,10 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("jiff", &["record-clean"]),
     ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
+    ("jaq-core", &["jq"]),
+    ("jaq-json", &["jq"]),
+    ("jaq-std", &["jq"]),
+    ("jsonschema", &["record-clean"]),
 ];
 
 /// Lists every breach of the house's rules.
