@@ -7,7 +7,7 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("reqwest", &["http"]),
     ("rusqlite", &["database"]),
     ("rdkafka", &["kafka"]),
@@ -19,6 +19,10 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("jiff", &["record-clean"]),
     ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
+    ("jaq-core", &["jq"]),
+    ("jaq-json", &["jq"]),
+    ("jaq-std", &["jq"]),
+    ("jsonschema", &["record-clean"]),
 ];
 
 /// Lists every breach of the house's rules.

@@ -4,7 +4,7 @@ use crate::scalar::Scalar;
 use crate::{Overlap, Result, Url, sqlite};
 
 /// What is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// The table or view.
     pub table: String,
@@ -18,6 +18,19 @@ pub struct Wanted {
     pub overlap: Option<Overlap>,
     /// How many rows make a batch.
     pub batch_rows: u32,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            table: String::new(),
+            columns: Vec::new(),
+            cursor: Vec::new(),
+            after: None,
+            overlap: None,
+            batch_rows: 10_000,
+        }
+    }
 }
 
 /// Some rows.
