@@ -12,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::CalicoSetting>("calico-setting"),
         entry::<crate::Certificate>("certificate"),
         entry::<crate::Change>("change"),
+        entry::<crate::Checkpoint>("checkpoint"),
         entry::<crate::Credentials>("credentials"),
         entry::<crate::Difference>("difference"),
         entry::<crate::Drill>("drill"),
