@@ -7,8 +7,9 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("reqwest", &["http"]),
+    ("rusqlite", &["database"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509"]),
     ("x509-parser", &["x509"]),
@@ -16,8 +17,13 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
     ("jiff", &["record-clean"]),
+    ("parquet", &["lake"]),
     ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
+    ("jaq-core", &["jq"]),
+    ("jaq-json", &["jq"]),
+    ("jaq-std", &["jq"]),
+    ("jsonschema", &["record-clean"]),
 ];
 
 /// Lists every breach of the house's rules.

@@ -147,6 +147,9 @@ proved "a pod nobody makes again is not given up unasked"
 
 api PATCH /apis/policy/v1/namespaces/default/poddisruptionbudgets/web '{"spec":{"minAvailable":3}}' >/dev/null
 within 20 budget 1
+# It leads etcd: once it is removed, nobody does for a moment, and who is started in that moment waits.
+leads() { etcd_ctl "$E" move-leader "$(etcd_ctl "$E" member list | awk -F', ' '$3 == "cp2" {print $1}')"; }
+within 20 leads
 # Killed again and again, each time a little later; then in the middle of etcd's step; then every few milliseconds.
 apply_cp2=(node-replace apply --node cp2 --kubeconfig "$API_DIR/super-admin.conf" --journal "$WORK/journal-cp2"
   --ca "$E/pki/ca.crt" --cert "$E/pki/client.crt" --key "$E/pki/client.key" "$PLATFORM")

@@ -168,7 +168,12 @@ mod tests {
             client_urls: vec![],
             learner: false,
         });
-        Etcd { members: Members { cluster: 7, list: list.collect() }, alive: alive.to_vec(), urls: vec![] }
+        Etcd {
+            members: Members { cluster: 7, list: list.collect() },
+            alive: alive.to_vec(),
+            leaderless: 0,
+            urls: vec![],
+        }
     }
 
     fn kept(id: u64) -> journal::Member {

@@ -17,6 +17,10 @@ use crate::guard::{self, Refusal};
 const PORT: u16 = 2379;
 /// So long members may take to say how they are.
 const SURVEY: Duration = Duration::from_secs(5);
+/// So long between two looks at an election.
+const AGAIN: Duration = Duration::from_millis(250);
+/// So long an election may take: the default timeout is a second, and votes may be split some times.
+const ELECTION: Duration = Duration::from_secs(6);
 
 /// Whom to ask, and about whom.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(crate) struct Look {
 pub(crate) struct Etcd {
     pub(crate) members: Members,
     pub(crate) alive: Vec<u64>,
+    /// How many answer, but follow no leader.
+    pub(crate) leaderless: usize,
     /// Where to ask those that are alive, with their ids.
     pub(crate) urls: Vec<(u64, String)>,
 }
@@ -103,8 +109,21 @@ impl<'a> Reach<'a> {
         })
     }
 
-    /// Asks the members named, then those these know of.
+    /// The members; while some that answer have no leader, their election is waited for: who removes a leader, or is
+    /// killed right after that, meets it.
     pub(crate) fn etcd(&self, deadline: Instant) -> cli::Result<Etcd> {
+        let elected = deadline.min(Instant::now() + ELECTION);
+        loop {
+            let etcd = self.survey(deadline)?;
+            if etcd.leaderless == 0 || Instant::now() + AGAIN >= elected {
+                return Ok(etcd);
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    /// Asks the members named, then those these know of.
+    fn survey(&self, deadline: Instant) -> cli::Result<Etcd> {
         let deadline = deadline.min(Instant::now() + SURVEY);
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         let mut said = self.ask(&self.urls, half)?;
@@ -122,6 +141,10 @@ impl<'a> Reach<'a> {
             .collect();
         said.extend(self.ask(&more, deadline)?);
         let members = best(&said).unwrap_or(members);
+        let leaderless = said
+            .iter()
+            .filter(|said| said.answer.as_ref().is_ok_and(|(status, _)| status.leader.is_none()))
+            .count();
         let well = said.iter().filter_map(|said| {
             let (status, _) = said.answer.as_ref().ok()?;
             status.leader.map(|_| (status.member, said.url.clone()))
@@ -129,7 +152,7 @@ impl<'a> Reach<'a> {
         let mut urls: Vec<_> = well.collect();
         urls.sort();
         urls.dedup_by_key(|(id, _)| *id);
-        Ok(Etcd { members, alive: urls.iter().map(|(id, _)| *id).collect(), urls })
+        Ok(Etcd { members, alive: urls.iter().map(|(id, _)| *id).collect(), leaderless, urls })
     }
 
     fn ask(&self, urls: &[String], deadline: Instant) -> cli::Result<Vec<Said>> {
