@@ -24,6 +24,6 @@ mod scan;
 mod value;
 
 pub use fields::{Fields, PathError};
-pub use lines::{Line, Lines};
+pub use lines::{Block, Line, Lines};
 pub use scan::{Broken, Why};
 pub use value::{Text, Value, emptied};

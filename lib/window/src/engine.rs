@@ -202,26 +202,44 @@ impl Engine {
         values: &[Input],
         sink: &mut impl FnMut(&Row),
     ) -> Fate {
-        if self.partitions.len() <= partition {
-            self.expect(partition);
-        }
-        // Its own partition judges an event, so that it does not matter how far the others are;
-        // what the engine has closed meanwhile stays closed.
-        let over_us = self.partitions[partition].watermark_us(&self.plan).max(self.watermark_us);
-        let fate = match &mut self.store {
-            Store::Sessions(sessions) => {
-                let fate = sessions.push(&self.plan, over_us, time_us, key, values);
-                self.due_us = sessions.due();
-                fate
-            }
-            Store::Panes(_) => self.push_to_panes(over_us, time_us, key, values, sink),
-        };
+        let fate = self.add(partition, time_us, key, values, sink);
         let seen = &mut self.partitions[partition];
         if seen.idle || time_us > seen.latest_us {
             *seen = Partition { latest_us: seen.latest_us.max(time_us), idle: false };
             self.advance(sink);
         }
         fate
+    }
+
+    /// Until when all is over for the events of a partition, in microseconds since 1970.
+    pub fn over_us(&self, partition: usize) -> i64 {
+        let seen = self.partitions.get(partition).copied().unwrap_or(Partition::NEW);
+        seen.watermark_us(&self.plan).max(self.watermark_us)
+    }
+
+    /// Takes an event whose time says nothing of how far its partition is, such as a pair's.
+    pub fn add(
+        &mut self,
+        partition: usize,
+        time_us: i64,
+        key: &[u8],
+        values: &[Input],
+        sink: &mut impl FnMut(&Row),
+    ) -> Fate {
+        if self.partitions.len() <= partition {
+            self.expect(partition);
+        }
+        // Its own partition judges an event, so that it does not matter how far the others are;
+        // what the engine has closed meanwhile stays closed.
+        let over_us = self.over_us(partition);
+        match &mut self.store {
+            Store::Sessions(sessions) => {
+                let fate = sessions.push(&self.plan, over_us, time_us, key, values);
+                self.due_us = sessions.due();
+                fate
+            }
+            Store::Panes(_) => self.push_to_panes(over_us, time_us, key, values, sink),
+        }
     }
 
     /// Takes everything out that was gathered, a part for each window and key, ordered by both:

@@ -26,10 +26,13 @@ pub struct Join {
     right: Waiting,
 }
 
+/// Rows of one key, by time and by which came first.
+type Rows = BTreeMap<(i64, u64), Box<[u8]>>;
+
 /// Rows by key, and by time.
 #[derive(Debug, Default)]
 struct Waiting {
-    rows: HashMap<Box<[u8]>, BTreeMap<(i64, u64), Box<[u8]>>, RandomState>,
+    rows: HashMap<Box<[u8]>, Rows, RandomState>,
     /// When each came, and under which key it stands.
     times: BTreeMap<(i64, u64), Box<[u8]>>,
     /// Of rows of the same time the one that came first has the least.

@@ -53,13 +53,12 @@ impl Sessions {
             return Fate::Late;
         }
         let end_us = time_us.saturating_add(self.gap_us);
-        match self.touched(time_us, end_us, key) {
-            Some(session) => session.add(time_us, values),
-            None => {
-                let mut session = Session { start_us: time_us, end_us, states: begun(plan) };
-                session.add(time_us, values);
-                self.begin(plan, key, session);
-            }
+        if let Some(session) = self.touched(time_us, end_us, key) {
+            session.add(time_us, values);
+        } else {
+            let mut session = Session { start_us: time_us, end_us, states: begun(plan) };
+            session.add(time_us, values);
+            self.begin(plan, key, session);
         }
         Fate::Counted
     }

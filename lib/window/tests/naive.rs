@@ -342,8 +342,8 @@ proptest! {
         let mut join = Join::new(within);
         let (mut told, mut expected, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         let mut newest = [i64::MIN; 2];
-        for (number, (left, time, key)) in rows.into_iter().enumerate() {
-            if number == cut {
+        for (number, (left, time, key)) in (0_u8..).zip(rows) {
+            if usize::from(number) == cut {
                 join = Join::restore(within, &join.save()).expect("what was saved");
             }
             let own = usize::from(left);
@@ -353,15 +353,15 @@ proptest! {
                 continue;
             }
             let (side, other) = if left { (Side::Left, Side::Right) } else { (Side::Right, Side::Left) };
-            join.push(side, time, &[key], &[number as u8], &mut |time, one, two| told.push((time, one[0], two[0])));
+            join.push(side, time, &[key], &[number], &mut |time, one, two| told.push((time, one[0], two[0])));
             join.forget_before(other, newest[own] - 30);
             for (twin_left, twin_time, twin_key, twin) in &kept {
                 if *twin_left != left && *twin_key == key && i64::abs(time - twin_time) <= within {
-                    let (one, two) = if left { (number as u8, *twin) } else { (*twin, number as u8) };
+                    let (one, two) = if left { (number, *twin) } else { (*twin, number) };
                     expected.push((time.max(*twin_time), one, two));
                 }
             }
-            kept.push((left, time, key, number as u8));
+            kept.push((left, time, key, number));
         }
         told.sort_unstable();
         expected.sort_unstable();
