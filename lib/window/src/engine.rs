@@ -217,6 +217,19 @@ impl Engine {
         seen.watermark_us(&self.plan).max(self.watermark_us)
     }
 
+    /// Whether an event of a partition would be late.
+    pub fn is_late(&self, partition: usize, time_us: i64) -> bool {
+        let over_us = self.over_us(partition);
+        let closes_us = match self.plan.windows {
+            Windows::Session { .. } => time_us.saturating_add(1),
+            windows => {
+                let (size, every) = lengths(windows);
+                time_us.saturating_sub(time_us.rem_euclid(every)).saturating_add(size)
+            }
+        };
+        closes_us.saturating_add(self.plan.lateness_us) <= over_us
+    }
+
     /// Takes an event whose time says nothing of how far its partition is, such as a pair's.
     pub fn add(
         &mut self,
