@@ -8,7 +8,11 @@
 //! next knows where to go on; what a crash left behind between the two is
 //! removed before anything else is put.
 //!
-//! Nothing here is asynchronous, reads the environment or asks a clock.
+//! Nothing here reads the environment, and the clock only signs requests.
+//!
+//! S3 is spoken by hand over `http`: it is a signature, a handful of calls and
+//! four elements of XML, where a client library brings an executor, a calendar
+//! and another HTTP stack.
 
 mod cell;
 mod columns;
@@ -23,6 +27,6 @@ mod table;
 pub use error::{Error, Result};
 pub use log::{Commit, File, Held, Lake};
 pub use schema::{Column, Sample, Schema, Type};
-pub use store::Store;
+pub use store::{Credentials, Pause, S3Options, Store};
 pub use stream::{Bad, Limits, Stream, Taken, hash};
 pub use table::Table;

@@ -101,7 +101,7 @@ impl Lake {
     /// The numbers of all entries, in order.
     fn numbers(&self) -> Result<Vec<u64>> {
         let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();
-        let mut numbers: Vec<u64> = self.store.list("_log")?.iter().filter_map(number).collect();
+        let mut numbers: Vec<u64> = self.store.log()?.iter().filter_map(number).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }

@@ -27,6 +27,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::LakeFile>("lake-file"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::LbWorker>("lb-worker"),
+        entry::<crate::Message>("message"),
         entry::<crate::Metric>("metric"),
         entry::<crate::NetworkSize>("network-size"),
         entry::<crate::NextStep>("next-step"),

@@ -63,6 +63,7 @@
 //! it, or the disk is full: run it again.
 
 mod job;
+mod place;
 mod run;
 
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ struct Args {
     /// The rows: a file, or standard input if `-`
     #[arg(long = "in", value_name = "FILE", default_value = "-")]
     input: cli::Input,
-    /// The lake, such as `file:PATH`
+    /// The lake: `file:PATH` or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
     url: Option<String>,
     /// The topic the rows are of
@@ -118,7 +119,36 @@ struct Args {
     #[arg(long, value_name = "N", requires = "reject")]
     max_reject: Option<u64>,
     #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
     metrics: cli::Metrics,
+}
+
+/// How a bucket is reached.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Of buckets")]
+struct Place {
+    /// The server, if it is not Amazon's [default: $`AWS_ENDPOINT_URL`]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The region the bucket is in [default: $`AWS_REGION`, or us-east-1]
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// Who we are, in the form of ~/.aws/credentials [default: $`AWS_ACCESS_KEY_ID`, or that file]
+    #[arg(long, value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+    /// Believe the certificate authorities of FILE alone [default: $`AWS_CA_BUNDLE`, or the machine's]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Put files together in DIR [default: $TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// How long a request may take
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    attempt: Span,
+    /// How often a request is tried
+    #[arg(long, value_name = "N", default_value = "8")]
+    tries: u32,
 }
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cli::{Context, Error, Out};
-use lake::{Bad, Commit, Lake, Limits, Sample, Store, Stream, Table, Taken};
+use lake::{Bad, Commit, Lake, Limits, Sample, Stream, Table, Taken};
 use model::{Kind, LakeFile, Reject};
 use ndjson::{Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -59,9 +59,8 @@ impl Counts {
 
 /// Reads all there is.
 pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> {
-    let stop = Stop::on_signals().doing("catching signals")?;
-    let doing = format!("opening the lake {}", job.url);
-    let lake = Lake::open(Store::of(&job.url).doing(&doing)?).doing(&doing)?;
+    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
+    let lake = crate::place::open(&job.url, &args.place, &stop)?;
     let mut run = Run {
         job,
         lake,
