@@ -27,7 +27,7 @@ pub use model::{
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use unit::{Size, Span};
-pub use words::{Aggregate, Function, Secret};
+pub use words::{Aggregate, Function, Partition, PartitionOf, Secret};
 
 /// Reads a pipeline document.
 ///
@@ -138,6 +138,14 @@ mod tests {
         assert!(only("decimal(12,2)", "decimal(2,12)").contains("decimal"));
         assert!(only("{range: {amount: \"0..100000\"}}", "{range: {amount: \"9..1\"}}").contains("range"));
         assert!(only("{one_of: {country: [DE, FR, IT, PL]}}", "{match: {country: \"[\"}}").contains("match"));
+    }
+
+    #[test]
+    fn a_folder_of_a_lake_is_judged_where_it_stands() {
+        assert!(
+            only("[topic, dt=day(window_start)]", "[topic, dt=week(x)]").contains("none of: topic, FIELD")
+        );
+        assert!(only("[topic, dt=day(window_start)]", "[topic, topic]").contains("twice"));
     }
 
     #[test]
