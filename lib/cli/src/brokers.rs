@@ -10,9 +10,9 @@ use crate::{Context, Duration, HostPort, Result, secret};
 pub struct Brokers {
     /// The brokers to ask first
     #[arg(long = "brokers", value_name = "HOST:PORT", value_delimiter = ',')]
-    brokers: Vec<HostPort>,
-    /// Where the client's secret settings are, lines of NAME=VALUE: file:PATH or env:NAME
-    #[arg(long, value_name = "SECRET")]
+    first: Vec<HostPort>,
+    /// Where the client's secret settings are, lines of NAME=VALUE: a file or a variable
+    #[arg(long, value_name = "file:PATH|env:NAME")]
     security: Option<Secret>,
     /// A setting of librdkafka
     #[arg(long = "kafka-config", value_name = "NAME=VALUE")]
@@ -25,7 +25,7 @@ pub struct Brokers {
 impl Brokers {
     /// Whether they were given.
     pub fn is_given(&self) -> bool {
-        !self.brokers.is_empty()
+        !self.first.is_empty()
     }
 
     /// The connection they describe; what was not given comes from the document.
@@ -33,7 +33,7 @@ impl Brokers {
     /// # Errors
     /// Fails if nobody names a broker, or a setting makes no sense.
     pub fn connection(&self, document: Option<&Kafka>) -> Result<Connection> {
-        let given: Vec<_> = self.brokers.iter().map(ToString::to_string).collect();
+        let given: Vec<_> = self.first.iter().map(ToString::to_string).collect();
         let brokers = match document {
             Some(document) if given.is_empty() => &document.brokers,
             _ => &given,

@@ -174,16 +174,23 @@ impl Reading {
         let mut found = ndjson::emptied(std::mem::take(&mut room.0[0]));
         let read = self.fields[0].find(line, &mut found).map_err(Bad::from);
         let read = read.and_then(|()| match self.message(&found, batch)? {
-            (topic, partition, Side::Left) => self.left(&found, batch, (topic, partition)),
+            (topic, partition, Side::Left) => {
+                self.left(&found, batch).map(|found| Found { topic, partition, ..found })
+            }
             (topic, partition, Side::Right) => {
-                let mut theirs = ndjson::emptied(std::mem::take(&mut room.0[1]));
-                let read = self.fields[1].find(line, &mut theirs).map_err(Bad::from);
-                let read = read.and_then(|()| self.right(&theirs, batch, (topic, partition)));
-                room.0[1] = ndjson::emptied(theirs);
-                read
+                self.joined_row(line, room, batch).map(|found| Found { topic, partition, ..found })
             }
         });
         room.0[0] = ndjson::emptied(found);
+        read
+    }
+
+    /// A row of the topic that is joined.
+    pub(crate) fn joined_row(&self, line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
+        let mut found = ndjson::emptied(std::mem::take(&mut room.0[1]));
+        let read = self.fields[1].find(line, &mut found).map_err(Bad::from);
+        let read = read.and_then(|()| self.right(&found, batch));
+        room.0[1] = ndjson::emptied(found);
         read
     }
 
@@ -217,12 +224,7 @@ impl Reading {
     }
 
     #[inline]
-    fn left(
-        &self,
-        found: &[Value],
-        batch: &mut Batch,
-        (topic, partition): (Span, i32),
-    ) -> Result<Found, Bad> {
+    fn left(&self, found: &[Value], batch: &mut Batch) -> Result<Found, Bad> {
         let time_us = self.time(&self.time[0], found)?;
         let joins = self.joined.is_some();
         let both = [found, &[]];
@@ -233,21 +235,16 @@ impl Reading {
         if joins {
             key_of(&self.keys, both, batch)?;
         }
-        Ok(Found { time_us, key, values, identity, topic, partition, side: Side::Left })
+        Ok(Found { time_us, key, values, identity, topic: (0, 0), partition: 0, side: Side::Left })
     }
 
-    fn right(
-        &self,
-        found: &[Value],
-        batch: &mut Batch,
-        (topic, partition): (Span, i32),
-    ) -> Result<Found, Bad> {
+    fn right(&self, found: &[Value], batch: &mut Batch) -> Result<Found, Bad> {
         let time_us = self.time(&self.time[1], found)?;
         let both = [&[], found];
         let key = key_of(&self.on[1], both, batch)?;
         let values = self.put_values(both, batch)?;
         key_of(&self.keys, both, batch)?;
-        Ok(Found { time_us, key, values, identity: (0, 0), topic, partition, side: Side::Right })
+        Ok(Found { time_us, key, values, identity: (0, 0), topic: (0, 0), partition: 0, side: Side::Right })
     }
 
     #[inline]

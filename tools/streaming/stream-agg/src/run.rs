@@ -266,7 +266,11 @@ impl Run<'_> {
         self.counts.read += 1;
         let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
         let mut sink = |row: &Row| write_row(row, job, rows, written);
-        match found.map(|found| self.stage.take(batch, found, line.bytes, &mut sink)) {
+        let fate = found.map(|found| {
+            let at = self.stage.partition_of(batch, found);
+            self.stage.take(at, batch, found, line.bytes, &mut sink)
+        });
+        match fate {
             Ok(Ok(Fate::Counted)) => self.counts.aggregated += 1,
             Ok(Ok(Fate::Duplicate)) => self.counts.duplicate += 1,
             Ok(Ok(Fate::Late)) => {

@@ -64,20 +64,25 @@ impl<'a> Stage<'a> {
         at
     }
 
-    /// Takes the event that was found in `line`.
+    /// The partition of a row that was read.
+    #[inline]
+    pub(crate) fn partition_of(&mut self, batch: &Batch, found: &Found) -> usize {
+        match self.job.reading.envelope {
+            Some(_) => self.partition(batch.topic(found), found.partition),
+            None => 0,
+        }
+    }
+
+    /// Takes the event that was found in `line`, of that partition.
     #[inline]
     pub(crate) fn take(
         &mut self,
+        at: usize,
         batch: &Batch,
         found: &Found,
         line: &[u8],
         sink: &mut impl FnMut(&Row),
     ) -> Result<Fate, Bad> {
-        let at = if self.job.reading.envelope.is_some() {
-            self.partition(batch.topic(found), found.partition)
-        } else {
-            0
-        };
         let time_us = found.time_us;
         if self.is_late(at, time_us) {
             return Ok(Fate::Late);
@@ -133,7 +138,7 @@ impl<'a> Stage<'a> {
         let over = |side: Option<Side>| {
             let of_side = |partition: &Partition| side.is_none_or(|side| side == self.side(partition));
             let partitions = self.partitions.iter().enumerate().filter(|(_, partition)| of_side(partition));
-            let alone = (self.job.reading.envelope.is_none()).then(|| self.engine.over_us(0));
+            let alone = self.partitions.is_empty().then(|| self.engine.over_us(0));
             let over = partitions.map(|(at, _)| self.engine.over_us(at)).min().or(alone).unwrap_or(i64::MIN);
             over.saturating_sub(self.job.plan.lateness_us)
         };
