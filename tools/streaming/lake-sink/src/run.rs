@@ -117,6 +117,8 @@ struct Run<'a> {
 /// A topic: its columns, once they are known, and its partitions.
 #[derive(Default)]
 struct Topic {
+    /// Whether the lake was asked for them.
+    asked: bool,
     table: Option<Arc<Table>>,
     sample: Sample,
     waiting: Vec<Waiting>,
@@ -274,7 +276,8 @@ impl Run<'_> {
             self.topics.insert(topic.to_owned(), Topic::default());
         }
         let Some(state) = self.topics.get_mut(topic) else { return Ok(None) };
-        if state.table.is_none() {
+        if !state.asked {
+            state.asked = true;
             state.table = table(self.job, &self.lake, topic, None)?;
         }
         let Some(table) = &state.table else { return Ok(None) };
