@@ -109,7 +109,6 @@ impl Reader {
     }
 
     /// The connection, once all rows are read.
-    #[expect(dead_code, reason = "change capture comes next")]
     pub(crate) fn into_connection(self) -> Connection {
         self.connection
     }
