@@ -23,7 +23,7 @@ mod lines;
 mod scan;
 mod value;
 
-pub use fields::{Fields, PathError};
+pub use fields::{Fields, PathError, names};
 pub use lines::{Line, Lines};
 pub use scan::{Broken, Why};
 pub use value::{Text, Value, emptied};
