@@ -41,6 +41,9 @@ need_cargo() {
   command -v cargo >/dev/null || die 3 "cargo is missing; this brings it: curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y"
   # ring compiles C and assembler.
   need cc=build-essential || die 3 "a C compiler is missing"
+  # librdkafka is built with the system's OpenSSL.
+  { need pkg-config=pkg-config && { pkg-config --exists openssl || apt_install libssl-dev; }; } ||
+    die 3 "OpenSSL's headers are missing"
 }
 
 # The commands as they are shipped. ha-vipcheck, which keepalived starts every

@@ -7,15 +7,19 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("reqwest", &["http"]),
+    ("rusqlite", &["database"]),
+    ("tokio-postgres", &["database"]),
+    ("mysql_async", &["database"]),
     ("rdkafka", &["kafka"]),
-    ("rustls", &["probe", "http", "x509"]),
+    ("rustls", &["probe", "http", "x509", "database"]),
     ("x509-parser", &["x509"]),
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),
     ("memchr", &["ndjson"]),
     ("jiff", &["record-clean"]),
+    ("parquet", &["lake"]),
     ("regex", &["pipeline", "record-clean"]),
     ("foldhash", &["window"]),
     ("jaq-core", &["jq"]),
@@ -30,6 +34,12 @@ pub(crate) fn check(workspace: &Workspace) -> Report {
     for package in &workspace.packages {
         let mut say = |what: String| breaches.push(format!("{}: {what}", package.name));
         floor(package, workspace, &mut say);
+        if package.name != "kafka"
+            && package.name != "xtask"
+            && holds(&package.folder.join("src"), "(unsafe_code")
+        {
+            say("has unsafe code, which only kafka may, where it speaks C".into());
+        }
         if package.is_tool() {
             tool(package, workspace, &mut say);
         } else if package.floor.is_some() && !opens_with_header(&package.folder.join("src/lib.rs")) {
@@ -92,6 +102,15 @@ fn tool(package: &Package, workspace: &Workspace, say: &mut impl FnMut(String)) 
     if runs < 3 {
         say(format!("{runs} recorded runs in tests/cmd; at least a yes, a no and an invalid"));
     }
+}
+
+/// Whether a source below the folder has the words.
+fn holds(folder: &Path, words: &str) -> bool {
+    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        path.is_dir() && holds(&path, words)
+            || fs::read_to_string(&path).is_ok_and(|text| text.contains(words))
+    })
 }
 
 fn opens_with_header(source: &Path) -> bool {

@@ -4,7 +4,9 @@
 //! line once: it checks that the whole line is one JSON object, as strictly as
 //! `serde_json` does, and borrows the wanted values from it. Nothing is copied,
 //! numbers keep their exact text, and of fields that stand twice the last wins.
-//! [`Lines`] splits input into lines without holding more than a bound.
+//! [`each`] hands out all fields of a row, wanted or not.
+//! [`Lines`] splits input into lines without holding more than a bound, and
+//! [`time`] reads the times rows have.
 //!
 //! ```
 //! let mut fields = ndjson::Fields::new();
@@ -21,9 +23,10 @@
 mod fields;
 mod lines;
 mod scan;
+pub mod time;
 mod value;
 
 pub use fields::{Fields, PathError, names};
-pub use lines::{Line, Lines};
-pub use scan::{Broken, Why};
+pub use lines::{Block, Line, Lines};
+pub use scan::{Broken, Why, each};
 pub use value::{Text, Value, emptied};

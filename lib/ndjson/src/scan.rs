@@ -73,6 +73,17 @@ pub(crate) struct Scan<'a> {
     why: Why,
 }
 
+/// Hands out all fields of a line, as they stand in it: name and value. A
+/// name may come twice.
+///
+/// # Errors
+/// Fails if the line is not one JSON object; what was handed out then means nothing.
+#[inline]
+pub fn each<'a>(line: &'a [u8], mut take: impl FnMut(Text<'a>, Value<'a>)) -> Result<(), Broken> {
+    let mut scan = Scan::new(line)?;
+    scan.each(&mut take).map_err(|Stopped| Broken { column: scan.at + 1, why: scan.why })
+}
+
 /// The scan ended at `at`, for the reason in `why`: small enough for a register,
 /// since every step answers with it.
 struct Stopped;
@@ -156,37 +167,76 @@ impl<'a> Scan<'a> {
     fn wanted(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Stopped> {
         node.forget(found);
         let start = self.at;
-        let value = match self.peek() {
-            Some(b'{') if !node.children.is_empty() => {
-                if level == LEVELS {
-                    return self.broken(Why::Deep);
-                }
-                self.at += 1;
-                self.object(node, level + 1, found)?;
-                Value::Object(&self.text[start..self.at])
+        let value = if self.peek() == Some(b'{') && !node.children.is_empty() {
+            if level == LEVELS {
+                return self.broken(Why::Deep);
             }
-            Some(b'"') => {
-                self.at += 1;
-                let escaped = self.string()?;
-                Value::Text(Text { quoted: &self.text[start..self.at], escaped })
-            }
-            first => {
-                self.skip(level)?;
-                let written = &self.text[start..self.at];
-                match first {
-                    Some(b'{') => Value::Object(written),
-                    Some(b'[') => Value::Array(written),
-                    Some(b't') => Value::Bool(true),
-                    Some(b'f') => Value::Bool(false),
-                    Some(b'n') => Value::Null,
-                    _ => Value::Number(written),
-                }
-            }
+            self.at += 1;
+            self.object(node, level + 1, found)?;
+            Value::Object(&self.text[start..self.at])
+        } else {
+            self.value(level)?
         };
         if let Some(slot) = node.slot {
             found[slot] = value;
         }
         Ok(())
+    }
+
+    /// A value, taken whole.
+    #[inline]
+    fn value(&mut self, level: u32) -> Result<Value<'a>, Stopped> {
+        let start = self.at;
+        if self.took(b'"') {
+            let escaped = self.string()?;
+            return Ok(Value::Text(Text { quoted: &self.text[start..self.at], escaped }));
+        }
+        let first = self.peek();
+        self.skip(level)?;
+        let written = &self.text[start..self.at];
+        Ok(match first {
+            Some(b'{') => Value::Object(written),
+            Some(b'[') => Value::Array(written),
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'n') => Value::Null,
+            _ => Value::Number(written),
+        })
+    }
+
+    /// The fields of the line's object, one after the other.
+    fn each(&mut self, take: &mut impl FnMut(Text<'a>, Value<'a>)) -> Result<(), Stopped> {
+        self.space();
+        match self.peek() {
+            Some(b'{') => self.at += 1,
+            Some(_) => return self.broken(Why::NotAnObject),
+            None => return self.broken(Why::Cut),
+        }
+        self.space();
+        if !self.took(b'}') {
+            loop {
+                let start = self.at;
+                if !self.took(b'"') {
+                    return self.missing(Why::NoName);
+                }
+                let escaped = self.string()?;
+                let name = Text { quoted: &self.text[start..self.at], escaped };
+                self.colon()?;
+                take(name, self.value(1)?);
+                self.space();
+                match self.peek() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => {
+                        self.at += 1;
+                        break;
+                    }
+                    _ => return self.missing(Why::NoCommaInObject),
+                }
+                self.space();
+            }
+        }
+        self.space();
+        if self.at < self.bytes.len() { self.broken(Why::Trailing) } else { Ok(()) }
     }
 
     /// Passes over a value nobody wants; containers by a bit each, not by recursion.
@@ -507,6 +557,20 @@ mod tests {
                 let expected = if byte.is_ascii_digit() { 8 } else { at };
                 assert_eq!(digits(u64::from_le_bytes(eight)), expected, "{byte} at {at}");
             }
+        }
+    }
+
+    #[test]
+    fn every_field_is_handed_out_as_it_stands() {
+        let mut seen = Vec::new();
+        let line = br#" { "a" : 1 , "\u0062":"x\ty","a":[ {} ] } "#;
+        each(line, |name, value| seen.push(format!("{} {value:?}", name.plain()))).unwrap();
+        assert_eq!(seen.len(), 3);
+        assert_eq!((&*seen[0], &*seen[2]), ("a Number(\"1\")", "a Array(\"[ {} ]\")"));
+        assert!(seen[1].starts_with("b Text"));
+        for broken in ["", "[1]", "{\"a\":1} x", "{\"a\":1,}", "{\"a\":}", "{\"a\":[1}"] {
+            let found = Fields::new().find(broken.as_bytes(), &mut []);
+            assert_eq!(each(broken.as_bytes(), |_, _| ()), found, "{broken}");
         }
     }
 

@@ -335,11 +335,21 @@ fn lake(mut keys: Keys) -> Lake {
         name: keys.required("name", rules::label).unwrap_or_default(),
         from: keys.required("from", |f| rules::some(f, rules::topic)).unwrap_or_default(),
         url: keys.required("url", |f| rules::url(f, &["s3", "file"])).unwrap_or_default(),
-        partition: keys.or("partition", Vec::new(), names_or_none),
+        partition: keys.or("partition", Vec::new(), partition),
         roll: keys.or("roll", Roll::default(), roll),
     };
     keys.finish();
     lake
+}
+
+fn partition(field: &Field) -> Option<Vec<crate::Partition>> {
+    let folders: Vec<crate::Partition> = field.list(Field::parse)?;
+    for (n, folder) in folders.iter().enumerate() {
+        if folders[..n].iter().any(|other| other.name == folder.name) {
+            field.wrong(format!("`{}` is there twice", folder.name));
+        }
+    }
+    Some(folders)
 }
 
 fn roll(field: &Field) -> Option<Roll> {

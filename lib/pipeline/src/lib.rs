@@ -28,7 +28,7 @@ pub use model::{
 #[cfg(feature = "schema")]
 pub use schema::schema;
 pub use unit::{Size, Span};
-pub use words::{Aggregate, Function, Secret};
+pub use words::{Aggregate, Function, Partition, PartitionOf, Secret};
 
 /// Reads a pipeline document.
 ///
@@ -155,6 +155,14 @@ mod tests {
         assert!(only(rule, "{dedupe: {key: [id], within: 10m}}").contains("the field that says when"));
         assert!(only(rule, "{dedupe: {key: [id], last: 5, time: ts}}").contains("is for within"));
         assert!(told(rule, "{dedupe: {key: [id], within: 10m, time: meta.ts}}").is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_a_lake_is_judged_where_it_stands() {
+        assert!(
+            only("[topic, dt=day(window_start)]", "[topic, dt=week(x)]").contains("none of: topic, FIELD")
+        );
+        assert!(only("[topic, dt=day(window_start)]", "[topic, topic]").contains("twice"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clean::Rule;
 use crate::unit::{Size, Span};
-use crate::words::{Aggregate, Secret};
+use crate::words::{Aggregate, Partition, Secret};
 
 /// From databases to topics to windows to stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -331,9 +331,11 @@ pub struct Lake {
     pub from: Vec<String>,
     /// `s3://BUCKET/PREFIX`, `file:PATH`, or where such a URL is found: `env:NAME`, `file:PATH`.
     pub url: String,
-    /// The folders, outermost first: `topic`, a field, or `NAME=day(FIELD)`.
+    /// The folders, outermost first: `topic`, `FIELD`, `NAME=FIELD`, `NAME=day(FIELD)` or
+    /// `NAME=hour(FIELD)`.
     #[serde(default)]
-    pub partition: Vec<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub partition: Vec<Partition>,
     /// When a file is complete.
     #[serde(default)]
     pub roll: Roll,

@@ -146,6 +146,92 @@ impl Serialize for Aggregate {
     }
 }
 
+/// A folder of a lake: `topic`, `country`, `c=country`, `dt=day(ts)`, `h=hour(ts)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// What stands before the `=` of the folder's name.
+    pub name: String,
+    /// Where the rest comes from.
+    pub of: PartitionOf,
+}
+
+/// What says into which folder a row goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionOf {
+    /// The topic it is of.
+    Topic,
+    /// A field.
+    Field(String),
+    /// The day, in UTC, of a field that is a time.
+    Day(String),
+    /// The hour of it, `2026-01-31-23`.
+    Hour(String),
+}
+
+impl FromStr for Partition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "`{}` is none of: topic, FIELD, NAME=FIELD, NAME=day(FIELD), NAME=hour(FIELD)",
+                shown(text)
+            )
+        };
+        let (name, rest) = match text.split_once('=') {
+            Some((name, rest)) => (Some(name), rest),
+            None => (None, text),
+        };
+        let of = match rest.strip_suffix(')').and_then(|rest| rest.split_once('(')) {
+            Some(("day", field)) => PartitionOf::Day(field.to_owned()),
+            Some(("hour", field)) => PartitionOf::Hour(field.to_owned()),
+            Some(_) => return Err(wrong()),
+            None if rest == "topic" => PartitionOf::Topic,
+            None if rest.contains(['(', ')']) => return Err(wrong()),
+            None => PartitionOf::Field(rest.to_owned()),
+        };
+        let field = match &of {
+            PartitionOf::Topic => "topic",
+            PartitionOf::Field(field) => field,
+            PartitionOf::Day(field) | PartitionOf::Hour(field) if name.is_some() => field,
+            PartitionOf::Day(_) | PartitionOf::Hour(_) => return Err(wrong()),
+        };
+        if !crate::rules::is_field(field) {
+            return Err(wrong());
+        }
+        let name = name.unwrap_or(rest);
+        let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !(1..=128).contains(&name.len()) || !name.chars().all(fine) {
+            return Err(format!(
+                "`{}`: a folder's name is 1 to 128 letters, digits and `_`: NAME={}",
+                shown(name),
+                shown(rest)
+            ));
+        }
+        Ok(Self { name: name.to_owned(), of })
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match &self.of {
+            PartitionOf::Topic if name == "topic" => f.write_str("topic"),
+            PartitionOf::Topic => write!(f, "{name}=topic"),
+            PartitionOf::Field(field) if field == name => f.write_str(field),
+            PartitionOf::Field(field) => write!(f, "{name}={field}"),
+            PartitionOf::Day(field) => write!(f, "{name}=day({field})"),
+            PartitionOf::Hour(field) => write!(f, "{name}=hour({field})"),
+        }
+    }
+}
+
+impl Serialize for Partition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +245,16 @@ mod tests {
             ["", "sum", "sum()", "count(x)", "total(x)", "quantile(x)", "quantile(x,1)", "quantile(x,0.0)"]
         {
             assert!(bad.parse::<Aggregate>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_written_as_it_is_read() {
+        for text in ["topic", "t=topic", "country", "c=country", "dt=day(window_start)", "h=hour(ts)"] {
+            assert_eq!(text.parse::<Partition>().unwrap().to_string(), text);
+        }
+        for bad in ["", "=", "day(ts)", "dt=day()", "dt=week(ts)", "dt=day(ts", "a-b", "a/b=c", "x="] {
+            assert!(bad.parse::<Partition>().is_err(), "{bad}");
         }
     }
 

@@ -1,0 +1,359 @@
+//! Messages out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{BaseProducer, Producer as _};
+
+use crate::consumer::listed;
+use crate::hearing::Hearing;
+use crate::native::{Queue, Target, Told, hurry};
+use crate::{Committed, Connection, Error, GroupMetadata, Place, Result};
+
+/// Writes messages: each once, in order within its partition, to all replicas in sync.
+///
+/// What [`Producer::send`] took is delivered when [`Producer::flush`] has
+/// returned; a message that was not makes the next call fail.
+pub struct Producer {
+    targets: RefCell<BTreeMap<String, Target>>,
+    queue: Queue,
+    client: BaseProducer<Hearing>,
+    connection: Connection,
+    sent: Cell<u64>,
+    delivered: RefCell<Delivered>,
+    /// What the brokers had when the transaction began.
+    before: RefCell<Delivered>,
+    failed: RefCell<Option<Error>>,
+}
+
+/// A message to be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outgoing<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition; the partitioner chooses if `None`.
+    pub partition: Option<i32>,
+    /// The key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` deletes the key.
+    pub value: Option<&'a [u8]>,
+    /// The time, milliseconds since 1970; now if `None`.
+    pub time_ms: Option<i64>,
+    /// Headers, in their order; names without zero bytes.
+    pub headers: &'a [(&'a [u8], Option<&'a [u8]>)],
+}
+
+/// Who chooses the partition of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partitioner {
+    /// CRC32 of the key, as librdkafka does; without a key anyone.
+    #[default]
+    Consistent,
+    /// Murmur2 of the key, as the Java client does; without a key anyone.
+    Murmur2,
+}
+
+/// What the brokers have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    topics: BTreeMap<String, Vec<Option<Run>>>,
+}
+
+/// What went to one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first offset.
+    pub first: i64,
+    /// The last offset.
+    pub last: i64,
+    /// How many messages.
+    pub count: u64,
+}
+
+impl Delivered {
+    fn add(&mut self, topic: &str, partition: i32, offset: i64) {
+        if !self.topics.contains_key(topic) {
+            self.topics.insert(topic.to_owned(), Vec::new());
+        }
+        let (Some(runs), Ok(partition)) = (self.topics.get_mut(topic), usize::try_from(partition)) else {
+            return;
+        };
+        if runs.len() <= partition {
+            runs.resize(partition + 1, None);
+        }
+        let run = runs[partition].get_or_insert(Run { first: offset, last: offset, count: 0 });
+        run.first = run.first.min(offset);
+        run.last = run.last.max(offset);
+        run.count += 1;
+    }
+
+    /// Each partition something went to.
+    pub fn runs(&self) -> impl Iterator<Item = (Place, Run)> {
+        self.topics.iter().flat_map(|(topic, runs)| {
+            runs.iter()
+                .zip(0..)
+                .filter_map(move |(run, partition)| run.map(|run| (Place::new(topic, partition), run)))
+        })
+    }
+
+    /// How many messages.
+    pub fn count(&self) -> u64 {
+        self.runs().map(|(_, run)| run.count).sum()
+    }
+}
+
+impl Producer {
+    /// A writer; with an id, one of transactions, of which there is one at a time.
+    ///
+    /// # Errors
+    /// Fails if the settings make no sense.
+    pub fn open(
+        connection: &Connection,
+        partitioner: Partitioner,
+        transactional_id: Option<&str>,
+        largest_bytes: usize,
+    ) -> Result<Self> {
+        let mut config = connection.config();
+        let partitioner = match partitioner {
+            Partitioner::Consistent => "consistent_random",
+            Partitioner::Murmur2 => "murmur2_random",
+        };
+        config
+            .set("enable.idempotence", "true")
+            .set("partitioner", partitioner)
+            .set("message.max.bytes", (largest_bytes + 1024).to_string());
+        for (name, value) in [
+            // Many a batch: a round trip costs the same for a few messages and for many.
+            ("linger.ms", "5"),
+            ("batch.num.messages", "100000"),
+            ("queue.buffering.max.messages", "500000"),
+            ("queue.buffering.max.kbytes", "262144"),
+        ] {
+            if config.get(name).is_none() {
+                config.set(name, value);
+            }
+        }
+        if let Some(id) = transactional_id {
+            config.set("transactional.id", id);
+        }
+        let client: BaseProducer<Hearing> =
+            config.create_with_context(Hearing::default()).map_err(|error| Error::of(&error, ""))?;
+        let queue = Queue::main(client.client().native_client())
+            .ok_or_else(|| Error::Other("librdkafka has no queue".to_owned()))?;
+        let connection = connection.clone();
+        Ok(Self {
+            targets: RefCell::default(),
+            queue,
+            client,
+            connection,
+            sent: Cell::new(0),
+            delivered: RefCell::default(),
+            before: RefCell::default(),
+            failed: RefCell::default(),
+        })
+    }
+
+    /// Takes a message to be sent, and waits while too many are under way.
+    ///
+    /// # Errors
+    /// Fails if this message can not be sent, an earlier one was not delivered, or
+    /// nobody takes any in time.
+    pub fn send(&self, message: &Outgoing) -> Result<()> {
+        let client = self.client.client().native_client();
+        let mut targets = self.targets.borrow_mut();
+        if !targets.contains_key(message.topic) {
+            let target = Target::new(client, message.topic)
+                .ok_or_else(|| Error::Invalid(format!("no topic can be called {}", message.topic)))?;
+            targets.insert(message.topic.to_owned(), target);
+        }
+        let Some(target) = targets.get(message.topic) else { return Ok(()) };
+        let mut since = None;
+        loop {
+            let (partition, time_ms) = (message.partition.unwrap_or(-1), message.time_ms.unwrap_or(0));
+            let headers = message.headers.iter().copied();
+            match target.send(client, partition, message.key, message.value, time_ms, headers) {
+                Ok(()) => break,
+                Err(code) if Code::from(code) == Code::QueueFull => {
+                    let since: &mut Instant = since.get_or_insert_with(Instant::now);
+                    if self.poll(Duration::from_millis(100))? {
+                        *since = Instant::now();
+                    }
+                    if since.elapsed() > self.connection.timeout {
+                        return Err(self.explain(Error::Timeout));
+                    }
+                }
+                Err(code) => return Err(self.failure(code.into(), message.topic)),
+            }
+        }
+        self.sent.set(self.sent.get() + 1);
+        // The reports of those that were delivered are read now and then.
+        if self.sent.get().is_multiple_of(4096) {
+            while self.poll(Duration::ZERO)? {}
+        }
+        Ok(())
+    }
+
+    /// How many messages were taken to be sent.
+    pub fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// What the brokers have told to have.
+    pub fn delivered(&self) -> Delivered {
+        self.delivered.borrow().clone()
+    }
+
+    /// Waits until the brokers have all that was sent.
+    ///
+    /// # Errors
+    /// Fails if a message was not delivered, or nobody takes any in time.
+    pub fn flush(&self) -> Result<()> {
+        let mut since = Instant::now();
+        while hurry(self.client.client().native_client()) > 0 {
+            if self.poll(Duration::from_millis(50))? {
+                since = Instant::now();
+            }
+            if since.elapsed() > self.connection.timeout {
+                return Err(self.explain(Error::Timeout));
+            }
+        }
+        while self.poll(Duration::ZERO)? {}
+        Ok(())
+    }
+
+    /// Reads what librdkafka has to tell; true if messages were delivered.
+    fn poll(&self, timeout: Duration) -> Result<bool> {
+        let mut some = false;
+        let hearing = self.client.context();
+        match self.queue.poll(timeout) {
+            Some(Told::Delivered(delivery)) => {
+                let mut delivered = self.delivered.borrow_mut();
+                delivery.each(|topic, partition, result| match result {
+                    Ok(offset) => delivered.add(topic, partition, offset),
+                    Err(code) => {
+                        let error = self.failure(code.into(), topic);
+                        self.failed.borrow_mut().get_or_insert(error);
+                    }
+                });
+                some = true;
+            }
+            Some(Told::Error(code, text)) => hearing.note(code.into(), &text),
+            Some(Told::Log(facility, text)) => hearing.log_line(&facility, &text),
+            Some(_) => {}
+            None => {
+                if let Some(error) = hearing.turned_away() {
+                    return Err(error);
+                }
+                return Ok(false);
+            }
+        }
+        match &*self.failed.borrow() {
+            Some(error) => Err(self.explain(error.clone())),
+            None => Ok(some),
+        }
+    }
+
+    /// What a code says; of one that ends everything, its cause.
+    fn failure(&self, code: Code, name: &str) -> Error {
+        match self.client.client().fatal_error() {
+            Some((cause, text)) if code == Code::Fatal || code == Code::PurgeQueue => {
+                match Error::of_code(cause, name) {
+                    Error::Other(_) => Error::Other(text),
+                    error => error,
+                }
+            }
+            _ => Error::of_code(code, name),
+        }
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        self.client.context().explain(error)
+    }
+
+    /// Makes all earlier writers with this transactional id powerless, and breaks off what they left.
+    ///
+    /// # Errors
+    /// Fails if nobody answers in time.
+    pub fn init_transactions(&self) -> Result<()> {
+        self.transaction(self.client.init_transactions(self.connection.timeout))
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// Fails if another writer with this id has begun.
+    pub fn begin(&self) -> Result<()> {
+        self.before.replace(self.delivered());
+        self.transaction(self.client.begin_transaction())
+    }
+
+    /// Makes a group's offsets, those of the next messages, part of the transaction.
+    ///
+    /// # Errors
+    /// Fails if the group has given the partitions away, another writer with this id has
+    /// begun, or nobody answers in time.
+    pub fn send_offsets(&self, next: &BTreeMap<Place, i64>, group: &GroupMetadata) -> Result<()> {
+        let list = listed(next.iter().map(|(place, offset)| (place, *offset)))?;
+        let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
+        self.transaction(done)
+    }
+
+    /// The same with something beside each offset, for whoever goes on from there.
+    ///
+    /// # Errors
+    /// As [`Producer::send_offsets`].
+    pub fn send_progress(&self, next: &BTreeMap<Place, Committed>, group: &GroupMetadata) -> Result<()> {
+        let list = listed(next.iter().map(|(place, next)| (place, next.offset)))?;
+        for (place, next) in next {
+            if let Some(mut entry) = list.find_partition(&place.topic, place.partition) {
+                entry.set_metadata(&next.metadata);
+            }
+        }
+        let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
+        self.transaction(done)
+    }
+
+    /// Commits the transaction with all that was sent.
+    ///
+    /// # Errors
+    /// Fails if a message was not delivered, another writer with this id has begun, or
+    /// nobody answers in time.
+    pub fn commit(&self) -> Result<()> {
+        self.flush()?;
+        self.transaction(self.client.commit_transaction(self.connection.timeout))
+    }
+
+    /// Breaks the transaction off: nobody will see what was sent in it.
+    ///
+    /// # Errors
+    /// Fails if another writer with this id has begun, or nobody answers in time.
+    pub fn abort(&self) -> Result<()> {
+        let until = Instant::now() + self.connection.timeout;
+        loop {
+            // It waits until the end of all that is under way was told, which we
+            // read: so it waits a little at a time.
+            let done = self.client.abort_transaction(Duration::from_millis(100));
+            while self.queue.poll(Duration::ZERO).is_some() {}
+            let again = matches!(&done, Err(KafkaError::Transaction(error))
+                if error.code() == Code::OperationTimedOut && Instant::now() < until);
+            if !again {
+                self.failed.borrow_mut().take();
+                self.delivered.replace(self.before.take());
+                return self.transaction(done);
+            }
+        }
+    }
+
+    fn transaction(&self, done: std::result::Result<(), KafkaError>) -> Result<()> {
+        done.map_err(|error| {
+            let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+            if code == Code::Fatal {
+                return self.failure(code, "");
+            }
+            let _ = self.poll(Duration::ZERO);
+            self.explain(Error::of(&error, ""))
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! The commit log: one entry after the other, each created where nothing stands.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::Schema;
+use crate::store::{Put, Store};
+use crate::{Error, Result};
+
+/// A place with data files and a log.
+#[derive(Debug)]
+pub struct Lake {
+    pub(crate) store: Store,
+    /// The latest entry that was seen.
+    latest: Option<Commit>,
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename = "commit")]
+pub struct Commit {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// Its number, from 1.
+    pub number: u64,
+    /// The topic its rows are of.
+    pub topic: String,
+    /// The partition of it.
+    pub partition: String,
+    /// The offset of its first row.
+    pub from: u64,
+    /// The offset after its last row.
+    pub to: u64,
+    /// How many rows of that were put aside.
+    pub rejected: u64,
+    /// The files it adds.
+    pub files: Vec<File>,
+    /// What the lake holds with it, by topic and partition.
+    pub held: BTreeMap<String, BTreeMap<String, Held>>,
+    /// The columns of each topic.
+    pub schemas: BTreeMap<String, Schema>,
+    /// The folders of each topic, outermost first.
+    pub folders: BTreeMap<String, Vec<String>>,
+}
+
+/// A file with rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name below the lake.
+    pub file: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+/// The offsets a lake holds of a partition, without gaps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The first.
+    pub from: u64,
+    /// The one after the last.
+    pub to: u64,
+    /// Of an input whose offsets are lines: the SHA-256 of the last line, as far as 4096 bytes
+    /// go; null for others.
+    pub last_sha256: Option<String>,
+}
+
+const VERSION: u32 = 1;
+
+fn name(number: u64) -> String {
+    format!("_log/{number:020}.json")
+}
+
+fn intent(who: &str) -> String {
+    format!("_log/intent-{who}.json")
+}
+
+/// Files that are about to be put.
+#[derive(Debug, Serialize, Deserialize)]
+struct Intent {
+    from: u64,
+    files: Vec<String>,
+}
+
+impl Lake {
+    /// Opens a place; an empty one is a lake with nothing in it.
+    ///
+    /// # Errors
+    /// Fails if it cannot be read, or its log is damaged.
+    pub fn open(store: Store) -> Result<Self> {
+        let mut lake = Self { store, latest: None };
+        lake.latest = match lake.numbers()?.last() {
+            Some(last) => Some(lake.entry(*last)?),
+            None => None,
+        };
+        Ok(lake)
+    }
+
+    /// The numbers of all entries, in order.
+    fn numbers(&self) -> Result<Vec<u64>> {
+        let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();
+        let mut numbers: Vec<u64> = self.store.log()?.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// All entries, oldest first.
+    ///
+    /// # Errors
+    /// Fails if one cannot be read, or is none.
+    pub fn entries(&self) -> impl Iterator<Item = Result<Commit>> {
+        let (numbers, failed) = match self.numbers() {
+            Ok(numbers) => (numbers, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        failed.into_iter().chain(numbers.into_iter().map(|number| self.entry(number)))
+    }
+
+    fn entry(&self, number: u64) -> Result<Commit> {
+        let name = name(number);
+        let content = self.store.read(&name)?.unwrap_or_default();
+        Commit::parse(&content, number).map_err(|why| Error::Log { name, why })
+    }
+
+    /// What the lake holds of a partition; `None` if nothing.
+    pub fn held(&self, topic: &str, partition: &str) -> Option<&Held> {
+        self.latest.as_ref().and_then(|latest| latest.held.get(topic)?.get(partition))
+    }
+
+    /// All partitions the lake holds something of.
+    pub fn partitions(&self) -> impl Iterator<Item = (&str, &str, &Held)> {
+        let topics = self.latest.iter().flat_map(|latest| &latest.held);
+        topics.flat_map(|(topic, held)| held.iter().map(move |(part, held)| (&**topic, &**part, held)))
+    }
+
+    /// The columns of a topic, if the lake has any rows of it.
+    pub fn schema(&self, topic: &str) -> Option<&Schema> {
+        self.latest.as_ref().and_then(|latest| latest.schemas.get(topic))
+    }
+
+    /// The folders of a topic, if the lake has any rows of it.
+    pub fn folders(&self, topic: &str) -> Option<&[String]> {
+        self.latest.as_ref().and_then(|latest| latest.folders.get(topic)).map(Vec::as_slice)
+    }
+
+    /// Removes what a crash left between putting files and logging them.
+    pub(crate) fn heal(&self, who: &str, held_to: u64) -> Result<Vec<String>> {
+        let name = intent(who);
+        let Some(content) = self.store.read(&name)? else { return Ok(Vec::new()) };
+        let intent: Intent = serde_json::from_slice(&content)
+            .map_err(|why| Error::Log { name: name.clone(), why: why.to_string() })?;
+        if intent.from < held_to {
+            return Ok(Vec::new());
+        }
+        for file in &intent.files {
+            if file.starts_with('_') || file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(Error::Log { name, why: format!("`{file}` is no data file") });
+            }
+            self.store.remove(file)?;
+        }
+        self.store.remove(&name)?;
+        Ok(intent.files)
+    }
+
+    /// Files that were about to be put when their run was last seen, and are in no entry.
+    pub(crate) fn intended(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for name in self.store.log()?.iter().filter(|name| name.starts_with("intent-")) {
+            let content = self.store.read(&format!("_log/{name}"))?.unwrap_or_default();
+            files.extend(
+                serde_json::from_slice::<Intent>(&content).into_iter().flat_map(|intent| intent.files),
+            );
+        }
+        Ok(files)
+    }
+
+    /// Says what is about to be put, so that the next run finds it.
+    pub(crate) fn intend(&self, who: &str, from: u64, files: Vec<String>) -> Result<()> {
+        let content = serde_json::to_vec(&Intent { from, files })
+            .map_err(|why| Error::Log { name: intent(who), why: why.to_string() })?;
+        self.store.replace(&intent(who), &content)
+    }
+
+    /// Adds an entry; its number, and what it holds of other partitions, come from the log.
+    pub(crate) fn commit(&mut self, add: Addition) -> Result<Commit> {
+        loop {
+            let held = self.held(&add.topic, &add.partition).map_or(add.from, |held| held.to);
+            if held != add.from {
+                return Err(Error::Fenced { topic: add.topic, partition: add.partition, to: held });
+            }
+            let next = add.after(self.latest.as_ref());
+            let mut content = serde_json::to_vec(&next)
+                .map_err(|why| Error::Log { name: name(next.number), why: why.to_string() })?;
+            content.push(b'\n');
+            match self.store.create(&name(next.number), &content)? {
+                Put::New => {
+                    self.latest = Some(next.clone());
+                    return Ok(next);
+                }
+                Put::There => {
+                    let there = self.entry(next.number)?;
+                    // The answer to our own put may have been lost.
+                    if there == next {
+                        self.latest = Some(next.clone());
+                        return Ok(next);
+                    }
+                    self.latest = Some(there);
+                }
+            }
+        }
+    }
+}
+
+/// What an entry adds to the one before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Addition {
+    pub(crate) topic: String,
+    pub(crate) partition: String,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) last_sha256: Option<String>,
+    pub(crate) rejected: u64,
+    pub(crate) files: Vec<File>,
+    pub(crate) schema: Schema,
+    pub(crate) folders: Vec<String>,
+}
+
+impl Addition {
+    fn after(&self, latest: Option<&Commit>) -> Commit {
+        let (mut held, mut schemas, mut folders) = match latest {
+            Some(latest) => (latest.held.clone(), latest.schemas.clone(), latest.folders.clone()),
+            None => Default::default(),
+        };
+        schemas.insert(self.topic.clone(), self.schema.clone());
+        folders.insert(self.topic.clone(), self.folders.clone());
+        let partitions = held.entry(self.topic.clone()).or_default();
+        let from = partitions.get(&self.partition).map_or(self.from, |held| held.from);
+        let last_sha256 = self.last_sha256.clone();
+        partitions.insert(self.partition.clone(), Held { from, to: self.to, last_sha256 });
+        Commit {
+            version: VERSION,
+            number: latest.map_or(1, |latest| latest.number + 1),
+            topic: self.topic.clone(),
+            partition: self.partition.clone(),
+            from: self.from,
+            to: self.to,
+            rejected: self.rejected,
+            files: self.files.clone(),
+            held,
+            schemas,
+            folders,
+        }
+    }
+}
+
+impl Commit {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// Tells what is wrong with it.
+    pub fn parse(content: &[u8], number: u64) -> std::result::Result<Self, String> {
+        let commit: Self = serde_json::from_slice(content).map_err(|why| why.to_string())?;
+        if commit.version != VERSION {
+            return Err(format!("version {} is not known here", commit.version));
+        }
+        if commit.number != number {
+            return Err(format!("says it is number {}", commit.number));
+        }
+        if commit.to < commit.from {
+            return Err(format!("its offsets end at {}, before they begin at {}", commit.to, commit.from));
+        }
+        Ok(commit)
+    }
+}

@@ -1,0 +1,348 @@
+//! Rows of one partition, on their way into files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ndjson::{Broken, Value};
+use parquet::file::writer::SerializedFileWriter;
+
+use crate::cell::Cell;
+use crate::columns::Columns;
+use crate::error::at;
+use crate::log::{Addition, Commit, File, Lake};
+use crate::store::Put;
+use crate::table::Table;
+use crate::{Error, Result};
+
+/// What a stream holds before it must be committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Files of a commit, bytes.
+    pub files_bytes: u64,
+    /// Rows that are not written yet, bytes.
+    pub rows_bytes: usize,
+    /// Files that are open.
+    pub folders: usize,
+    /// Whether the lake keeps a hash of the last row: that of an input of lines, to be known again.
+    pub keeps_last: bool,
+}
+
+/// How much of a row goes into its hash.
+const LAST_BYTES: usize = 4096;
+
+/// The hash of a row, by which an input is known again.
+pub fn hash(line: &[u8]) -> String {
+    files::sha256_hex(&line[..line.len().min(LAST_BYTES)])
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is in.
+    In,
+    /// It does not fit; [`Stream::reject`] moves on past it.
+    Bad(Bad),
+    /// It is not in: the stream must be committed first.
+    Full,
+}
+
+/// Why a row does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// The field; `None` if it is the row as a whole.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Bad {
+    fn field(name: &str, why: impl Into<String>) -> Self {
+        Self { field: Some(name.to_owned()), why: why.into() }
+    }
+}
+
+impl From<Broken> for Bad {
+    fn from(broken: Broken) -> Self {
+        Self { field: None, why: broken.to_string() }
+    }
+}
+
+/// Rows of one partition of a topic.
+#[derive(Debug)]
+pub struct Stream {
+    topic: String,
+    partition: String,
+    table: Arc<Table>,
+    limits: Limits,
+    spool: PathBuf,
+    _lock: files::Lock,
+    /// The offset of the first row that is not committed.
+    from: u64,
+    /// The offset of the next row.
+    to: u64,
+    rejected: u64,
+    /// The last row, as far as it is kept.
+    last: Vec<u8>,
+    open: BTreeMap<String, Open>,
+    /// Rows that are not written yet, bytes.
+    waiting: usize,
+    written: u64,
+    /// Room that is used again for each row.
+    found: Vec<Value<'static>>,
+    cells: Vec<Cell<'static>>,
+    folder: String,
+}
+
+/// A file that is being put together.
+#[derive(Debug)]
+struct Open {
+    columns: Columns,
+    rows: u64,
+    path: PathBuf,
+    writer: Option<SerializedFileWriter<fs::File>>,
+}
+
+impl Stream {
+    /// Goes on where the lake's rows of this partition end, or begins at `from`.
+    /// What a crash left behind is removed first.
+    ///
+    /// # Errors
+    /// Fails if somebody else is at it, or the place cannot be written.
+    pub fn open(
+        lake: &Lake,
+        topic: &str,
+        partition: &str,
+        from: u64,
+        table: Arc<Table>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let who = format!("{topic}-{partition}");
+        let (spool, lock) = lake.store.spool(&who)?;
+        let from = lake.held(topic, partition).map_or(from, |held| held.to);
+        lake.heal(&who, from)?;
+        let columns = table.schema.columns().len();
+        Ok(Self {
+            topic: topic.to_owned(),
+            partition: partition.to_owned(),
+            table,
+            limits,
+            spool,
+            _lock: lock,
+            from,
+            to: from,
+            rejected: 0,
+            last: Vec::new(),
+            open: BTreeMap::new(),
+            waiting: 0,
+            written: 0,
+            found: vec![Value::Missing; columns],
+            cells: vec![Cell::Null; columns],
+            folder: String::new(),
+        })
+    }
+
+    /// The offset of the next row.
+    pub fn next(&self) -> u64 {
+        self.to
+    }
+
+    /// Whether nothing waits to be committed.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    /// Whether the files are as large as they should get.
+    pub fn is_full(&self) -> bool {
+        self.written >= self.limits.files_bytes
+    }
+
+    /// Takes a row. Offsets that were passed over hold none.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be written.
+    pub fn push(&mut self, offset: u64, line: &[u8]) -> Result<Taken> {
+        let mut found: Vec<Value> =
+            std::mem::take(&mut self.found).into_iter().map(|_| Value::Missing).collect();
+        let mut cells: Vec<Cell> = std::mem::take(&mut self.cells).into_iter().map(|_| Cell::Null).collect();
+        let fits = self.table.cells(line, &mut found, &mut cells).and_then(|()| {
+            let folder = self.table.folder(&self.topic, &cells, &mut self.folder);
+            folder.map_err(|why| Bad { field: None, why })
+        });
+        let taken = match fits {
+            Ok(()) => self.file(offset, line, &cells),
+            Err(bad) => Ok(Taken::Bad(bad)),
+        };
+        self.found = ndjson::emptied(found);
+        self.cells = cells.into_iter().map(|_| Cell::Null).collect();
+        taken
+    }
+
+    /// Moves on past a row that was put aside.
+    pub fn reject(&mut self, offset: u64, line: &[u8]) {
+        self.rejected += 1;
+        self.pass(offset, line);
+    }
+
+    #[inline]
+    fn pass(&mut self, offset: u64, line: &[u8]) {
+        self.to = offset + 1;
+        if self.limits.keeps_last {
+            self.last.clear();
+            self.last.extend_from_slice(&line[..line.len().min(LAST_BYTES)]);
+        }
+    }
+
+    /// Puts a row into the file of its folder.
+    #[inline]
+    fn file(&mut self, offset: u64, line: &[u8], cells: &[Cell]) -> Result<Taken> {
+        let count = self.open.len();
+        let open = match self.open.get_mut(&self.folder) {
+            Some(open) => open,
+            None if count == self.limits.folders => return Ok(Taken::Full),
+            None => self.open.entry(self.folder.clone()).or_insert(Open {
+                columns: Columns::new(&self.table.schema),
+                rows: 0,
+                path: self.spool.join(format!("{count}.parquet")),
+                writer: None,
+            }),
+        };
+        let before = open.columns.bytes;
+        open.columns.push(cells);
+        self.waiting += open.columns.bytes - before;
+        self.pass(offset, line);
+        if self.waiting > self.limits.rows_bytes {
+            self.spill()?;
+        }
+        Ok(Taken::In)
+    }
+
+    /// Writes the most that waits for one file.
+    fn spill(&mut self) -> Result<()> {
+        let Some(open) = self.open.values_mut().max_by_key(|open| open.columns.bytes) else { return Ok(()) };
+        self.waiting -= open.columns.bytes;
+        let before = open.writer.as_ref().map_or(0, SerializedFileWriter::bytes_written);
+        let after = open.write(&self.table)?;
+        self.written += (after - before) as u64;
+        Ok(())
+    }
+
+    /// Makes all rows up to `to` part of the lake; `None` if there are none.
+    ///
+    /// # Errors
+    /// Fails if the place does, or if somebody else has committed these offsets.
+    pub fn commit(&mut self, lake: &mut Lake, to: u64) -> Result<Option<Commit>> {
+        self.to = self.to.max(to);
+        if self.from == self.to {
+            return Ok(None);
+        }
+        let (from, to) = (self.from, self.to);
+        let name =
+            |folder: &str| format!("{folder}{}-{}-{from}-{}.parquet", self.topic, self.partition, to - 1);
+        let mut files = Vec::new();
+        let mut spooled = Vec::new();
+        for (folder, open) in std::mem::take(&mut self.open) {
+            let (path, rows, bytes) = open.finish(&self.table)?;
+            files.push(File { file: name(&folder), rows, bytes });
+            spooled.push(path);
+        }
+        let who = format!("{}-{}", self.topic, self.partition);
+        if !files.is_empty() {
+            lake.intend(&who, from, files.iter().map(|file| file.file.clone()).collect())?;
+        }
+        for (file, spooled) in files.iter().zip(&spooled) {
+            let there = lake.store.publish(spooled, &file.file)? == Put::There;
+            if there && !lake.store.holds(&file.file, spooled)? {
+                return Err(Error::Taken(file.file.clone()));
+            }
+        }
+        let commit = lake.commit(Addition {
+            topic: self.topic.clone(),
+            partition: self.partition.clone(),
+            from,
+            to,
+            last_sha256: self.limits.keeps_last.then(|| hash(&self.last)),
+            rejected: self.rejected,
+            files,
+            schema: self.table.schema.clone(),
+            folders: self.table.folders.iter().map(ToString::to_string).collect(),
+        })?;
+        (self.from, self.rejected, self.waiting, self.written) = (to, 0, 0, 0);
+        Ok(Some(commit))
+    }
+}
+
+impl Open {
+    /// Writes what waits as a row group; how long the file is now.
+    fn write(&mut self, table: &Table) -> Result<usize> {
+        let mut writer = if let Some(writer) = self.writer.take() {
+            writer
+        } else {
+            let file = fs::File::create(&self.path).map_err(at(&self.path))?;
+            SerializedFileWriter::new(file, Arc::clone(&table.node), Arc::clone(&table.properties))?
+        };
+        self.rows += self.columns.rows;
+        self.columns.write(&mut writer)?;
+        let bytes = writer.bytes_written();
+        self.writer = Some(writer);
+        Ok(bytes)
+    }
+
+    /// Ends the file: where it is, its rows, its bytes.
+    fn finish(mut self, table: &Table) -> Result<(PathBuf, u64, u64)> {
+        if self.columns.rows > 0 || self.writer.is_none() {
+            self.write(table)?;
+        }
+        if let Some(writer) = self.writer.take() {
+            let file = writer.into_inner()?;
+            file.sync_all().map_err(at(&self.path))?;
+            let bytes = file.metadata().map_err(at(&self.path))?.len();
+            return Ok((self.path, self.rows, bytes));
+        }
+        Ok((self.path, self.rows, 0))
+    }
+}
+
+impl Table {
+    /// What a row holds, one cell a column.
+    #[inline]
+    pub(crate) fn cells<'a>(
+        &self,
+        line: &'a [u8],
+        found: &mut [Value<'a>],
+        cells: &mut [Cell<'a>],
+    ) -> std::result::Result<(), Bad> {
+        let columns = self.schema.columns();
+        // Rows have their fields in one order, mostly.
+        let mut next = 0;
+        let mut unknown = None;
+        ndjson::each(line, |name, value| {
+            let plain;
+            let name = if let Some(name) = name.unescaped() {
+                name
+            } else {
+                plain = name.plain();
+                &plain
+            };
+            let place = match columns.get(next) {
+                Some(column) if column.name == name => Some(next),
+                _ => self.schema.position(name),
+            };
+            match place {
+                Some(place) => {
+                    found[place] = value;
+                    next = place + 1;
+                }
+                None => unknown = Some(name.to_owned()),
+            }
+        })?;
+        if let Some(name) = unknown {
+            return Err(Bad::field(&name, "there is no such column"));
+        }
+        for ((cell, value), column) in cells.iter_mut().zip(found).zip(columns) {
+            *cell = Cell::of(*value, column.of).map_err(|why| Bad::field(&column.name, why))?;
+        }
+        Ok(())
+    }
+}

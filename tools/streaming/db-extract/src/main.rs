@@ -1,0 +1,165 @@
+//! Extracts the rows of a database's table, one JSON object a line.
+//!
+//! A snapshot is the whole table in the order of its key. Incremental reading
+//! gives what is new by a cursor: columns that grow with every change, such
+//! as a time of change with the key behind it. With `--state` a run goes on
+//! where the last one ended, however that ended.
+//!
+//! ```console
+//! $ sqlite3 a.db "CREATE TABLE orders(id INTEGER PRIMARY KEY, amount DECIMAL, updated_at TEXT);"
+//! $ sqlite3 a.db "INSERT INTO orders VALUES (1, 12.5, '2026-01-01 08:00:00'), (2, 7, '2026-01-01 08:00:30')"
+//! $ db-extract --url sqlite:a.db --table orders --columns id,amount
+//! {"id":1,"amount":12.5}
+//! {"id":2,"amount":7}
+//! $ db-extract --pipeline pipeline.yaml --step a-orders --state a.state
+//! {"id":1,"amount":12.5,"updated_at":"2026-01-01 08:00:00"}
+//! {"id":2,"amount":7,"updated_at":"2026-01-01 08:00:30"}
+//! $ sqlite3 a.db "INSERT INTO orders VALUES (3, 1, '2026-01-01 08:00:29')"
+//! $ db-extract --pipeline pipeline.yaml --step a-orders --state a.state
+//! {"id":3,"amount":1,"updated_at":"2026-01-01 08:00:29"}
+//! ```
+//!
+//! # Overlap
+//! Transactions do not commit in the order of their times. With `--overlap 5s`
+//! reading begins five seconds before the last row: a row that was committed
+//! late is found, and those that were given are not given again, unless they
+//! changed. Choose it longer than the longest transaction. The first column of
+//! the cursor is then a time: text such as `2026-01-01 08:00:00` or RFC 3339,
+//! always in the same form, or a number of seconds, milliseconds or
+//! microseconds since 1970. Without `--overlap` reading goes on strictly behind
+//! the last row. Rows whose cursor is null are never seen: where there are such,
+//! the answer is no.
+//!
+//! # Exactly once
+//! The state says which rows were given, and how many bytes they were. It is
+//! written after the rows, never before.
+//!
+//! - `--out FILE`: each row is in FILE once. What a killed run wrote after its
+//!   last state is cut off by the next.
+//! - standard output: rows count as given once they are written. A run killed
+//!   between rows and state gives these again: a reader that keeps them in a
+//!   file cuts it to the `bytes` of the state before the next run, and has
+//!   each once. What a pipe holds when its reader dies is lost to the reader.
+//! - `--ack`: rows count as given when the reader says so, on this command's
+//!   standard input: a line with the number of rows it keeps, counted from the
+//!   state's beginning. Rows it did not acknowledge are given again; nothing
+//!   is lost.
+//!
+//! A complete snapshot stays complete: running again with its state gives
+//! nothing. Remove the state to begin anew.
+//!
+//! # Values
+//! Whole numbers and decimals are JSON numbers with every digit, also beyond
+//! 2^53: read them with something that keeps them. NaN and Infinity are text.
+//! Bytes are base64. Text that is no UTF-8 is `{"b64":"…"}`. Times are as the
+//! database gives them.
+//!
+//! # Changed columns
+//! Where a column is another than before, the run ends with status 2 and
+//! `schema_changed`, before any row. `--accept-schema` goes on with the
+//! columns as they are now.
+//!
+//! # Exit status
+//! 0 all rows are out. 1 there are rows whose cursor is null. 2 an argument, the document or the state is wrong, or
+//! there is no such table; the message begins with a word scripts can compare:
+//! `no_such_table`, `no_such_column`, `schema_changed`. 3 interrupted, or the
+//! database, the state or the disk is not to be had: run it again.
+//!
+//! # Notes
+//! `SQLite`: in WAL mode all rows are of one moment. In other modes each batch
+//! is, so that writers wait for one batch at most. A snapshot that is taken up
+//! later goes on behind the last row, with rows as they are then.
+
+mod ack;
+mod job;
+mod kept;
+mod run;
+mod state;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use cli::{Answer, Out};
+use pipeline::{Secret, Span};
+
+/// Extract the rows of a database's table
+#[derive(Parser)]
+struct Args {
+    /// The database, such as sqlite:a.db, or where its URL is found: `env:NAME`, `file:PATH`
+    #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
+    url: Option<String>,
+    /// Where the password is found: `env:NAME` or `file:PATH`
+    #[arg(long, value_name = "WHERE")]
+    password: Option<Secret>,
+    /// The table or view
+    #[arg(long, value_name = "TABLE", required_unless_present = "pipeline")]
+    table: Option<String>,
+    /// Its columns [default: all]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// How it is read
+    #[arg(long, value_name = "MODE", default_value = "snapshot")]
+    mode: Mode,
+    /// The columns incremental reading goes by, most significant first
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    cursor: Vec<String>,
+    /// How far before the last row incremental reading begins again
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    overlap: Span,
+    /// Take all of this from a source of this document
+    #[arg(long, value_name = "FILE", requires = "step",
+        conflicts_with_all = ["url", "password", "table", "columns", "mode", "cursor", "overlap"])]
+    pipeline: Option<cli::Input>,
+    /// The source's name
+    #[arg(long, value_name = "NAME", requires = "pipeline")]
+    step: Option<String>,
+    /// Keep in FILE how far reading came, and go on from it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Write to FILE instead of standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "ack")]
+    out: Option<PathBuf>,
+    /// Rows count as given when the reader says so on standard input
+    #[arg(long, requires = "state")]
+    ack: bool,
+    /// Go on although columns changed
+    #[arg(long)]
+    accept_schema: bool,
+    /// How many rows are read at once, and go out before the state is kept
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch: u32,
+    /// Give no more rows a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Give up after so long
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+    #[command(flatten)]
+    metrics: cli::Metrics,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// The whole table.
+    Snapshot,
+    /// What is new.
+    Incremental,
+}
+
+fn main() -> ExitCode {
+    cli::main(&cli::tool!(), run)
+}
+
+fn run(args: &Args, out: &mut Out) -> cli::Result {
+    let job = job::Job::of(args)?;
+    let mut counts = run::Counts::default();
+    let went = run::run(&job, args, out, &mut counts);
+    cli::note(counts.to_string());
+    args.metrics.write(&counts.metrics())?;
+    went?;
+    if let Some(column) = &counts.unseen {
+        cli::warn(format!("{}: rows whose {column} is null were not seen", job.wanted.table));
+    }
+    Ok(Answer::from(counts.unseen.is_none()))
+}
