@@ -17,6 +17,10 @@ pub struct Follow {
     pub server_id: u32,
     /// Where to go on; none if nothing was begun.
     pub from: Option<LogPlace>,
+    /// The columns that were there until then, each with its type.
+    pub columns: Vec<String>,
+    /// Whether other columns are fine.
+    pub accept_schema: bool,
     /// Ends where the log ends now.
     pub until_now: bool,
     /// How often an idle table lets the log go.
@@ -37,6 +41,41 @@ pub enum Got {
     /// Nothing new, and the log holds more for us than it may: so many bytes.
     OverLimit(u64),
 }
+
+/// What is another between columns and columns, in words; none if nothing is.
+pub fn difference(before: &[String], now: &[String]) -> Option<String> {
+    let missing = |of: &[String], from: &[String]| {
+        of.iter().filter(|column| !from.contains(column)).cloned().collect::<Vec<_>>().join(", ")
+    };
+    let (gone, new) = (missing(before, now), missing(now, before));
+    match (gone.is_empty(), new.is_empty()) {
+        _ if before == now => None,
+        (true, true) => Some("columns stand in another order".to_owned()),
+        (false, true) => Some(format!("gone: {gone}")),
+        (true, false) => Some(format!("new: {new}")),
+        (false, false) => Some(format!("was: {gone}; is: {new}")),
+    }
+}
+
+impl Follow {
+    /// Whether a table may go on with these columns.
+    pub(crate) fn accepts(&self, columns: &[String]) -> Result<()> {
+        let sorted = |columns: &[String]| {
+            let mut columns = columns.to_vec();
+            columns.sort();
+            columns
+        };
+        let known = !self.columns.is_empty() && !self.accept_schema;
+        match difference(&sorted(&self.columns), &sorted(columns)).filter(|_| known) {
+            Some(why) => Err(Error::invalid(why).word("schema_changed").hint(ACCEPT)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What to do about other columns.
+pub const ACCEPT: &str =
+    "--accept-schema goes on with the columns as they are now; removing the state begins anew";
 
 /// A kind of log.
 pub(crate) trait Log: std::fmt::Debug {

@@ -32,7 +32,7 @@ mod time;
 mod tls;
 mod url;
 
-pub use changes::{Changes, Follow, Got};
+pub use changes::{ACCEPT, Changes, Follow, Got, difference};
 pub use error::{Error, Result};
 pub use overlap::{Overlap, Seen};
 pub use reader::{Batch, Reader, Wanted};

@@ -16,7 +16,7 @@ use tokio_postgres::RowStream;
 
 use super::connection::{Connection, literal};
 use super::pgoutput::{self, Message, Old, Relation, Saw, Tuple, Value};
-use super::table::{self, Table};
+use super::table::{self, Column, Table};
 use super::value::{self, Kind, Types};
 use crate::changes::{Follow, Got, Log};
 use crate::reader::Source;
@@ -37,6 +37,8 @@ pub(crate) struct Changes {
     /// The table, and its partitions.
     oids: Vec<u32>,
     columns: Vec<String>,
+    /// The columns as they are now; the log may speak of earlier ones.
+    catalog: Vec<Column>,
     types: Types,
     relations: HashMap<u32, Shape>,
     phase: Phase,
@@ -115,6 +117,7 @@ impl Changes {
             wanted,
             oids,
             columns,
+            catalog: all,
             types,
             relations: HashMap::new(),
             phase: Phase::Begin,
@@ -161,6 +164,8 @@ impl Changes {
                 let saw = place.saw.as_deref().zip(place.saw_until.as_deref());
                 self.saw = saw.and_then(|(saw, until)| Some((Saw::parse(saw)?, pgoutput::lsn(until)?)));
                 self.phase = Phase::Ask;
+                // What the log holds next is of the columns that were, until it says otherwise.
+                self.columns.clone_from(&self.follow.columns);
                 self.confirm_with(connection, at)?;
             }
         }
@@ -337,10 +342,9 @@ impl Changes {
         if self.relations.get(&relation.oid).is_some_and(|shape| shape.relation == relation) {
             return Ok(());
         }
-        if !self.relations.is_empty() && relation.columns.iter().any(|column| column.oid >= 16384) {
-            // A type may be new. The connection is busy with the answer.
-            self.types = Connection::open(&self.server, self.password.as_deref())?.types()?;
-        }
+        self.describe(&relation)?;
+        self.follow.accepts(&self.columns)?;
+        self.follow.columns.clone_from(&self.columns);
         let wanted = |name: &String| self.wanted.columns.is_empty() || self.wanted.columns.contains(name);
         let columns = relation.columns.iter().map(|column| {
             wanted(&column.name).then(|| {
@@ -352,6 +356,34 @@ impl Changes {
         });
         let columns = columns.collect();
         self.relations.insert(relation.oid, Shape { relation, columns });
+        Ok(())
+    }
+
+    /// The table's columns in words. The log names types by number; where the
+    /// catalog's are others by now, the server is asked for the words.
+    fn describe(&mut self, relation: &Relation) -> Result<()> {
+        let mut busy = None;
+        self.columns.clear();
+        for part in &relation.columns {
+            if !self.wanted.columns.is_empty() && !self.wanted.columns.contains(&part.name) {
+                continue;
+            }
+            let same = |c: &&Column| c.name == part.name && c.oid == part.oid && c.modifier == part.modifier;
+            let words = if let Some(column) = self.catalog.iter().find(same) {
+                column.sql_type.clone()
+            } else {
+                // Our own connection is busy with the answer.
+                let other = match busy.take() {
+                    Some(other) => other,
+                    None => Connection::open(&self.server, self.password.as_deref())?,
+                };
+                self.types = other.types()?;
+                let rows = other.rows("SELECT format_type($1, $2)", &[&part.oid, &part.modifier])?;
+                busy = Some(other);
+                rows.first().map(|row| row.get(0)).unwrap_or_default()
+            };
+            self.columns.push(format!("{} {words}", part.name));
+        }
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Part {
     pub(crate) is_key: bool,
     pub(crate) name: String,
     pub(crate) oid: u32,
+    /// What stands in brackets behind the type, in a form of its own; -1 for nothing.
+    pub(crate) modifier: i32,
 }
 
 /// A row as it was: whole, or its key alone.
@@ -118,9 +120,8 @@ impl<'a> Bytes<'a> {
         self.byte()?;
         let column = |bytes: &mut Self| {
             let is_key = bytes.byte()? & 1 == 1;
-            let (name, oid) = (bytes.text()?, bytes.int()?);
-            bytes.int()?;
-            Some(Part { is_key, name, oid })
+            let (name, oid, modifier) = (bytes.text()?, bytes.int()?, bytes.int()?.cast_signed());
+            Some(Part { is_key, name, oid, modifier })
         };
         let count = self.short()?;
         let columns = (0..count).map(|_| column(self)).collect::<Option<_>>()?;

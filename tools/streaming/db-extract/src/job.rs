@@ -76,6 +76,8 @@ impl Job {
             publication,
             server_id: asked.server_id.unwrap_or_default(),
             from: None,
+            columns: Vec::new(),
+            accept_schema: args.accept_schema,
             until_now: args.until.is_some(),
             heartbeat: args.heartbeat.into(),
             max_slot_bytes: args.max_slot_bytes.map(|size| size.bytes),

@@ -84,21 +84,10 @@ fn told<T>(doing: &str, result: database::Result<T>) -> cli::Result<T> {
 
 /// Whether the columns are what they were.
 fn compare(before: &Checkpoint, now: &[String], accept: bool) -> cli::Result<()> {
-    if before.columns.is_empty() || before.columns == now || accept {
-        return Ok(());
-    }
-    let missing = |of: &[String], from: &[String]| {
-        of.iter().filter(|column| !from.contains(column)).cloned().collect::<Vec<_>>().join(", ")
-    };
-    let (gone, new) = (missing(&before.columns, now), missing(now, &before.columns));
-    let why = match (gone.is_empty(), new.is_empty()) {
-        (true, true) => "columns stand in another order".to_owned(),
-        (false, true) => format!("gone: {gone}"),
-        (true, false) => format!("new: {new}"),
-        (false, false) => format!("was: {gone}; is: {new}"),
-    };
-    Err(Error::invalid("going on from the state", format!("schema_changed: {why}"))
-        .hint("--accept-schema goes on with the columns as they are now; removing the state begins anew"))
+    let known = !before.columns.is_empty() && !accept;
+    let Some(why) = database::difference(&before.columns, now).filter(|_| known) else { return Ok(()) };
+    let why = format!("schema_changed: {why}");
+    Err(Error::invalid("going on from the state", why).hint(database::ACCEPT))
 }
 
 /// How long a table without changes is left alone.
@@ -160,10 +149,9 @@ impl Run<'_> {
         let doing = self.doing.clone();
         let from = self.checkpoint.log.clone();
         let wanted = job.wanted.clone();
-        let follow = Follow { from: from.clone(), ..job.follow.clone() };
+        let columns = self.checkpoint.columns.clone();
+        let follow = Follow { from: from.clone(), columns, ..job.follow.clone() };
         let mut changes = told(&doing, Changes::open(&job.url, job.password.as_deref(), wanted, follow))?;
-        compare(&self.checkpoint, changes.columns(), self.args.accept_schema)?;
-        self.checkpoint.columns = changes.columns().to_vec();
         if from.is_none() {
             // A slot that is made from here on is ours.
             self.checkpoint.log = Some(LogPlace::default());
@@ -178,6 +166,7 @@ impl Run<'_> {
             }
             if let Some(place) = batch.log.take() {
                 self.checkpoint.log = Some(place.clone());
+                self.checkpoint.columns = changes.columns().to_vec();
                 self.keep()?;
                 // The slot has no memory of what it gave and was not told is safe.
                 self.wait()?;
