@@ -44,6 +44,8 @@ pub(crate) struct Changes {
     /// The number the log gives the table as `shape` has it.
     known: Option<u64>,
     phase: Phase,
+    /// Whether the log has said how its events end.
+    sums_known: bool,
     at: At,
     /// Where `until_now` ends.
     end: At,
@@ -117,6 +119,7 @@ impl Changes {
             columns: Vec::new(),
             shape: Vec::new(),
             known: None,
+            sums_known: false,
             phase: if at.is_some() { Phase::Open } else { Phase::Begin },
             told: at.clone().unwrap_or_default(),
             at: at.unwrap_or_default(),
@@ -308,7 +311,15 @@ impl Changes {
         }
         match event.read_data().map_err(strange)? {
             Some(EventData::RotateEvent(rotate)) => {
-                self.at = At { file: rotate.name().into_owned(), position: rotate.position() };
+                // The first one comes before it is known that events end with a
+                // checksum, and takes it for a part of the name: it is the file asked for.
+                let name = rotate.name();
+                let file = if self.sums_known { name.into_owned() } else { self.at.file.clone() };
+                self.at = At { file, position: rotate.position() };
+                return Ok(());
+            }
+            Some(EventData::FormatDescriptionEvent(_)) => {
+                self.sums_known = true;
                 return Ok(());
             }
             Some(EventData::GtidEvent(gtid)) => {
@@ -350,7 +361,7 @@ impl Changes {
             Some(EventData::RowsEvent(rows)) => self.row_events(stream, &rows, header.timestamp(), batch)?,
             _ => {}
         }
-        if header.log_pos() > 0 && header.event_type_raw() != FORMAT {
+        if header.log_pos() > 0 {
             self.at.position = u64::from(header.log_pos());
         }
         Ok(())
@@ -413,7 +424,6 @@ impl Changes {
 }
 
 const HEARTBEAT: u8 = 27;
-const FORMAT: u8 = 15;
 const MARIADB_GTID: u8 = 162;
 
 /// Whether the state has a place: its columns are those of the log, until the log says otherwise.
