@@ -28,6 +28,8 @@
 
 mod answer;
 mod args;
+#[cfg(feature = "kafka")]
+mod brokers;
 #[cfg(feature = "change")]
 mod change_files;
 mod entry;
@@ -45,11 +47,15 @@ mod place;
 #[cfg(feature = "platform")]
 mod platform_document;
 mod progress;
+#[cfg(feature = "pipeline")]
+mod secret;
 mod steps;
 mod table;
 
 pub use answer::Answer;
 pub use args::{Format, HostPort};
+#[cfg(feature = "kafka")]
+pub use brokers::Brokers;
 #[cfg(feature = "change")]
 pub use change_files::{apply, check, plan, recover, undo, warn_of_the_rest};
 pub use entry::{Tool, main};
@@ -62,6 +68,8 @@ pub use out::Out;
 #[cfg(feature = "change")]
 pub use place::{Keep, Place, Undo};
 pub use progress::Progress;
+#[cfg(feature = "pipeline")]
+pub use secret::secret;
 pub use steps::Steps;
 
 /// The identity of the calling command: name, version, header and schemas,

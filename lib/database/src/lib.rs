@@ -22,14 +22,16 @@
 mod error;
 mod json;
 mod overlap;
+mod postgres;
 mod reader;
 mod scalar;
 mod sqlite;
 mod time;
+mod tls;
 mod url;
 
 pub use error::{Error, Result};
 pub use overlap::{Overlap, Seen};
 pub use reader::{Batch, Reader, Wanted};
 pub use scalar::Scalar;
-pub use url::Url;
+pub use url::{Server, Tls, Url};

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 use crate::consumer::listed;
 use crate::hearing::Hearing;
 use crate::native::{Queue, Target, Told, hurry};
-use crate::{Connection, Error, GroupMetadata, Place, Result};
+use crate::{Committed, Connection, Error, GroupMetadata, Place, Result};
 
 /// Writes messages: each once, in order within its partition, to all replicas in sync.
 ///
@@ -296,6 +296,21 @@ impl Producer {
     /// begun, or nobody answers in time.
     pub fn send_offsets(&self, next: &BTreeMap<Place, i64>, group: &GroupMetadata) -> Result<()> {
         let list = listed(next.iter().map(|(place, offset)| (place, *offset)))?;
+        let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
+        self.transaction(done)
+    }
+
+    /// The same with something beside each offset, for whoever goes on from there.
+    ///
+    /// # Errors
+    /// As [`Producer::send_offsets`].
+    pub fn send_progress(&self, next: &BTreeMap<Place, Committed>, group: &GroupMetadata) -> Result<()> {
+        let list = listed(next.iter().map(|(place, next)| (place, next.offset)))?;
+        for (place, next) in next {
+            if let Some(mut entry) = list.find_partition(&place.topic, place.partition) {
+                entry.set_metadata(&next.metadata);
+            }
+        }
         let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
         self.transaction(done)
     }

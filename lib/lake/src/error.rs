@@ -32,6 +32,25 @@ pub enum Error {
         /// Where the lake's rows of it end now.
         to: u64,
     },
+    /// The bucket's server refused, or was not there.
+    #[error("{what}: {source}")]
+    S3 {
+        /// What was asked for.
+        what: String,
+        /// What happened.
+        source: http::Error,
+    },
+    /// The bucket's server said something else than was hoped for.
+    #[error("{what}: {why}")]
+    Store {
+        /// What was asked for.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+    /// The address of the bucket's server is none.
+    #[error("the endpoint is not https://HOST:PORT or http://HOST:PORT")]
+    Endpoint,
     /// The URL is of no kind there is.
     #[error("`{0}` is neither file:PATH nor s3://BUCKET/PREFIX")]
     Url(String),
@@ -44,11 +63,18 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Files(error) => error.kind(),
-            // What is written with it is a file of ours: the disk is full, mostly.
-            Self::Parquet(_) => Kind::Unavailable,
-            Self::Log { .. } | Self::Taken(_) | Self::Fenced { .. } | Self::Url(_) | Self::Partition(_) => {
-                Kind::Invalid
-            }
+            Self::S3 { source, .. } => source.kind(),
+            // What it says with 404 stays so.
+            Self::Store { why, .. } if why.starts_with("NoSuch") => Kind::Invalid,
+            // What it says late, or makes no sense, may not. What is encoded goes to a file of ours,
+            // whose disk is full, mostly.
+            Self::Store { .. } | Self::Parquet(_) => Kind::Unavailable,
+            Self::Log { .. }
+            | Self::Taken(_)
+            | Self::Fenced { .. }
+            | Self::Endpoint
+            | Self::Url(_)
+            | Self::Partition(_) => Kind::Invalid,
         }
     }
 }

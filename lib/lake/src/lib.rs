@@ -8,9 +8,14 @@
 //! next knows where to go on; what a crash left behind between the two is
 //! removed before anything else is put.
 //!
-//! Nothing here is asynchronous, reads the environment or asks a clock.
+//! Nothing here reads the environment, and the clock only signs requests.
+//!
+//! S3 is spoken by hand over `http`: it is a signature, a handful of calls and
+//! four elements of XML, where a client library brings an executor, a calendar
+//! and another HTTP stack.
 
 mod cell;
+mod check;
 mod columns;
 mod decimal;
 mod error;
@@ -20,9 +25,10 @@ mod store;
 mod stream;
 mod table;
 
+pub use check::{Checked, Wrong};
 pub use error::{Error, Result};
 pub use log::{Commit, File, Held, Lake};
 pub use schema::{Column, Sample, Schema, Type};
-pub use store::Store;
+pub use store::{Credentials, Pause, S3Options, Store};
 pub use stream::{Bad, Limits, Stream, Taken, hash};
 pub use table::Table;

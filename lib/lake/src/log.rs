@@ -101,7 +101,7 @@ impl Lake {
     /// The numbers of all entries, in order.
     fn numbers(&self) -> Result<Vec<u64>> {
         let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();
-        let mut numbers: Vec<u64> = self.store.list("_log")?.iter().filter_map(number).collect();
+        let mut numbers: Vec<u64> = self.store.log()?.iter().filter_map(number).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -162,6 +162,18 @@ impl Lake {
         }
         self.store.remove(&name)?;
         Ok(intent.files)
+    }
+
+    /// Files that were about to be put when their run was last seen, and are in no entry.
+    pub(crate) fn intended(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for name in self.store.log()?.iter().filter(|name| name.starts_with("intent-")) {
+            let content = self.store.read(&format!("_log/{name}"))?.unwrap_or_default();
+            files.extend(
+                serde_json::from_slice::<Intent>(&content).into_iter().flat_map(|intent| intent.files),
+            );
+        }
+        Ok(files)
     }
 
     /// Says what is about to be put, so that the next run finds it.

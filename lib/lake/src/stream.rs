@@ -77,7 +77,7 @@ pub struct Stream {
     table: Arc<Table>,
     limits: Limits,
     spool: PathBuf,
-    _lock: Option<files::Lock>,
+    _lock: files::Lock,
     /// The offset of the first row that is not committed.
     from: u64,
     /// The offset of the next row.
@@ -119,8 +119,7 @@ impl Stream {
         limits: Limits,
     ) -> Result<Self> {
         let who = format!("{topic}-{partition}");
-        let lock = lake.store.lock(&who)?;
-        let spool = lake.store.spool(&who)?;
+        let (spool, lock) = lake.store.spool(&who)?;
         let from = lake.held(topic, partition).map_or(from, |held| held.to);
         lake.heal(&who, from)?;
         let columns = table.schema.columns().len();

@@ -27,6 +27,6 @@ pub mod time;
 mod value;
 
 pub use fields::{Fields, PathError};
-pub use lines::{Line, Lines};
+pub use lines::{Block, Line, Lines};
 pub use scan::{Broken, Why, each};
 pub use value::{Text, Value, emptied};

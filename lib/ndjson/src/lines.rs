@@ -26,6 +26,44 @@ pub struct Lines<R> {
     dropped_bytes: u64,
 }
 
+/// Whole lines, to be gone over elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    bytes: Vec<u8>,
+    offset: u64,
+    number: u64,
+    limit_bytes: usize,
+}
+
+impl Block {
+    /// Its lines.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', &self.bytes).zip(self.number..).map(move |(end, before)| {
+            let from = start;
+            start = end + 1;
+            let length = end - from;
+            let kept = if length > self.limit_bytes { from + HEAD_BYTES } else { end };
+            Line {
+                bytes: &self.bytes[from..kept],
+                number: before + 1,
+                offset: self.offset + from as u64,
+                length_bytes: length as u64,
+            }
+        })
+    }
+
+    /// The bytes of its lines, their ends among them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where the next line begins in the input, and how many lines there are up to there.
+    pub fn end(&self, lines: u64) -> (u64, u64) {
+        (self.offset + self.bytes.len() as u64, self.number + lines)
+    }
+}
+
 /// A line without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -81,6 +119,22 @@ impl<R: Read> Lines<R> {
         };
         let end = self.searched + at;
         Some(self.hand_out(end, 1))
+    }
+
+    /// All lines whose ends have been read, in the room of an earlier block; the others are
+    /// for [`Lines::take`]: there are none, or one that is too long.
+    pub fn block(&mut self, room: Block) -> Option<Block> {
+        let read = &self.buffer[self.start..self.end];
+        let length = memchr::memrchr(b'\n', read).filter(|_| self.dropped_bytes == 0)? + 1;
+        let mut block =
+            Block { offset: self.offset, number: self.number, limit_bytes: self.limit_bytes, ..room };
+        block.bytes.clear();
+        block.bytes.extend_from_slice(&read[..length]);
+        self.number += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+        self.offset += length as u64;
+        self.start += length;
+        self.searched = self.end;
+        Some(block)
     }
 
     /// Reads more; false at the input's end.
@@ -219,6 +273,37 @@ mod tests {
             let seen = all(&text, step, 2000);
             assert_eq!((seen[0].2, seen[0].3.len()), (3_000_000, 1024));
             assert_eq!(seen[1], (2, 3_000_001, 4, b"next".to_vec()));
+        }
+    }
+
+    #[test]
+    fn blocks_hold_the_same_lines() {
+        let mut text = b"one\n\nthree\r\n".to_vec();
+        text.extend_from_slice(&[b'x'; 5000]);
+        text.extend_from_slice(b"\nfive\nsix");
+        for step in [1, 2, 3, 5, 100, 6000] {
+            let mut lines = Lines::new(Slow(&text, step), 2000);
+            let (mut seen, mut room) = (Vec::new(), Block::default());
+            let mut keep = |line: Line| {
+                seen.push((line.number, line.offset, line.length_bytes, line.bytes.to_vec()));
+            };
+            loop {
+                if let Some(block) = lines.block(room) {
+                    block.lines().for_each(&mut keep);
+                    assert_eq!(block.end(block.lines().count() as u64), (lines.offset(), lines.number()));
+                    room = block;
+                } else {
+                    room = Block::default();
+                }
+                while let Some(line) = lines.take() {
+                    keep(line);
+                }
+                if !lines.fill().unwrap() {
+                    break;
+                }
+            }
+            lines.last().map(keep);
+            assert_eq!(seen, all(&text, step, 2000), "{step} bytes at a time");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Events in, rows out.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
@@ -17,6 +18,8 @@ pub struct Engine {
     watermark_us: i64,
     /// Nothing comes out before the watermark is here.
     due_us: i64,
+    /// Whether it only gathers parts, which another engine brings to their windows' ends.
+    gathers: bool,
     store: Store,
 }
 
@@ -28,6 +31,10 @@ struct Partition {
 
 impl Partition {
     const NEW: Self = Self { latest_us: i64::MIN, idle: false };
+
+    fn watermark_us(self, plan: &Plan) -> i64 {
+        self.latest_us.saturating_sub(plan.bound_us)
+    }
 }
 
 #[derive(Debug)]
@@ -116,7 +123,24 @@ impl Engine {
             Windows::Session { gap_us } => Store::Sessions(Sessions::new(gap_us)),
             _ => Store::Panes(BTreeMap::new()),
         };
-        Ok(Self { plan, partitions: Vec::new(), watermark_us: i64::MIN, due_us: i64::MAX, store })
+        Ok(Self {
+            plan,
+            partitions: Vec::new(),
+            watermark_us: i64::MIN,
+            due_us: i64::MAX,
+            gathers: false,
+            store,
+        })
+    }
+
+    /// An engine that judges and adds up, and closes no window: what it has is taken from it by
+    /// [`Engine::shed`], for another to [`Engine::absorb`]. All rows of a partition go to one of
+    /// these, all parts of a key to one of those: then the answers are those of a single engine.
+    ///
+    /// # Errors
+    /// Fails if the plan makes no sense.
+    pub fn gathering(plan: Plan) -> Result<Self, NoPlan> {
+        Ok(Self { gathers: true, ..Self::new(plan)? })
     }
 
     /// The watermark in microseconds since 1970; `None` before the first event.
@@ -139,6 +163,28 @@ impl Engine {
         }
     }
 
+    /// The latest time seen in a partition; `None` if nothing was, and while it is idle.
+    pub fn latest_us(&self, partition: usize) -> Option<i64> {
+        let seen = self.partitions.get(partition)?;
+        (!seen.idle && seen.latest_us > i64::MIN).then_some(seen.latest_us)
+    }
+
+    /// Forgets a partition: others read it from now on, or it begins anew.
+    pub fn forget(&mut self, partition: usize) {
+        self.expect(partition);
+        self.partitions[partition] = Partition::NEW;
+    }
+
+    /// What another engine saw in a partition: its latest time, with no event.
+    pub fn saw(&mut self, partition: usize, latest_us: i64, sink: &mut impl FnMut(&Row)) {
+        self.expect(partition);
+        let seen = &mut self.partitions[partition];
+        if seen.idle || latest_us > seen.latest_us {
+            *seen = Partition { latest_us: seen.latest_us.max(latest_us), idle: false };
+            self.advance(sink);
+        }
+    }
+
     /// A partition from which nothing comes for now: the watermark goes on without it.
     pub fn idle(&mut self, partition: usize, sink: &mut impl FnMut(&Row)) {
         self.expect(partition);
@@ -156,23 +202,126 @@ impl Engine {
         values: &[Input],
         sink: &mut impl FnMut(&Row),
     ) -> Fate {
-        let fate = match &mut self.store {
-            Store::Sessions(sessions) => {
-                let fate = sessions.push(&self.plan, self.watermark_us, time_us, key, values);
-                self.due_us = sessions.due();
-                fate
-            }
-            Store::Panes(_) => self.push_to_panes(time_us, key, values, sink),
-        };
-        if self.partitions.len() <= partition {
-            self.expect(partition);
-        }
+        let fate = self.add(partition, time_us, key, values, sink);
         let seen = &mut self.partitions[partition];
         if seen.idle || time_us > seen.latest_us {
             *seen = Partition { latest_us: seen.latest_us.max(time_us), idle: false };
             self.advance(sink);
         }
         fate
+    }
+
+    /// Until when all is over for the events of a partition, in microseconds since 1970.
+    pub fn over_us(&self, partition: usize) -> i64 {
+        let seen = self.partitions.get(partition).copied().unwrap_or(Partition::NEW);
+        seen.watermark_us(&self.plan).max(self.watermark_us)
+    }
+
+    /// Whether an event of a partition would be late.
+    pub fn is_late(&self, partition: usize, time_us: i64) -> bool {
+        let over_us = self.over_us(partition);
+        let closes_us = match self.plan.windows {
+            Windows::Session { .. } => time_us.saturating_add(1),
+            windows => {
+                let (size, every) = lengths(windows);
+                time_us.saturating_sub(time_us.rem_euclid(every)).saturating_add(size)
+            }
+        };
+        closes_us.saturating_add(self.plan.lateness_us) <= over_us
+    }
+
+    /// Takes an event whose time says nothing of how far its partition is, such as a pair's.
+    pub fn add(
+        &mut self,
+        partition: usize,
+        time_us: i64,
+        key: &[u8],
+        values: &[Input],
+        sink: &mut impl FnMut(&Row),
+    ) -> Fate {
+        if self.partitions.len() <= partition {
+            self.expect(partition);
+        }
+        // Its own partition judges an event, so that it does not matter how far the others are;
+        // what the engine has closed meanwhile stays closed.
+        let over_us = self.over_us(partition);
+        match &mut self.store {
+            Store::Sessions(sessions) => {
+                let fate = sessions.push(&self.plan, over_us, time_us, key, values);
+                self.due_us = sessions.due();
+                fate
+            }
+            Store::Panes(_) => self.push_to_panes(over_us, time_us, key, values, sink),
+        }
+    }
+
+    /// Takes everything out that was gathered, a part for each window and key, ordered by both:
+    /// its key, and the part for [`Engine::absorb`].
+    pub fn shed(&mut self, sink: &mut impl FnMut(&[u8], Vec<u8>)) {
+        let mut part = |start_us, end_us, key: &[u8], states: &[State]| {
+            let mut to = Writer::default();
+            to.i64(start_us);
+            to.i64(end_us);
+            to.bytes(key);
+            states.iter().for_each(|state| state.save(&mut to));
+            sink(key, to.0);
+        };
+        match &mut self.store {
+            Store::Sessions(sessions) => sessions.drain(&mut part),
+            Store::Panes(panes) => {
+                let (size, _) = lengths(self.plan.windows);
+                for (start, mut pane) in std::mem::take(panes) {
+                    for (key, group) in pane.sorted() {
+                        part(start, start.saturating_add(size), key, &group.states);
+                    }
+                }
+            }
+        }
+        self.due_us = i64::MAX;
+    }
+
+    /// Takes in a part. One whose window is closed, since its partition was idle, comes back
+    /// through `sink` as a row that is not final.
+    ///
+    /// # Errors
+    /// Fails if the bytes are no part of an engine with this plan.
+    pub fn absorb(&mut self, part: &[u8], sink: &mut impl FnMut(&Row)) -> Result<Fate, NoState> {
+        let mut from = Reader(part);
+        let (start_us, end_us, key) = (from.i64()?, from.i64()?, from.bytes()?);
+        let states = restored(&self.plan, &mut from)?;
+        if !from.0.is_empty() || start_us >= end_us {
+            return Err(NoState::Corrupt);
+        }
+        if end_us.saturating_add(self.plan.lateness_us) <= self.watermark_us {
+            sink(&Row { is_final: false, ..Row::only(start_us, end_us, key, &states) });
+            return Ok(Fate::Late);
+        }
+        match &mut self.store {
+            Store::Sessions(sessions) => {
+                sessions.insert(&self.plan, start_us, end_us, key, states);
+                self.due_us = sessions.due();
+            }
+            Store::Panes(panes) => {
+                let (size, every) = lengths(self.plan.windows);
+                if start_us.checked_add(size) != Some(end_us) || start_us.rem_euclid(every) != 0 {
+                    return Err(NoState::Corrupt);
+                }
+                let pane = open(panes, &self.plan, self.watermark_us, &mut self.due_us, start_us);
+                let group = match pane.groups.entry(key.into()) {
+                    Entry::Vacant(new) => new.insert(Group { states, rows: 0 }),
+                    Entry::Occupied(known) => {
+                        let group = known.into_mut();
+                        merge(&mut group.states, states);
+                        group
+                    }
+                };
+                if pane.told {
+                    sink(&group.row(start_us, end_us, key, false));
+                    group.rows = group.rows.saturating_add(1);
+                }
+            }
+        }
+        Ok(Fate::Counted)
     }
 
     /// The end of the input: every window closes.
@@ -250,6 +399,7 @@ impl Engine {
 
     fn push_to_panes(
         &mut self,
+        over_us: i64,
         time_us: i64,
         key: &[u8],
         values: &[Input],
@@ -257,22 +407,16 @@ impl Engine {
     ) -> Fate {
         let Store::Panes(panes) = &mut self.store else { return Fate::Late };
         let (size, every) = lengths(self.plan.windows);
-        let tells = self.plan.tells_at_end();
         let mut fate = Fate::Late;
         // Floored by hand: the start nearest to the beginning of time would overflow.
         let mut start = time_us.saturating_sub(time_us.rem_euclid(every));
         while start.saturating_add(size) > time_us {
             let end = start.saturating_add(size);
-            if end.saturating_add(self.plan.lateness_us) <= self.watermark_us {
+            if end.saturating_add(self.plan.lateness_us) <= over_us {
                 break;
             }
             fate = Fate::Counted;
-            let pane = panes.entry(start).or_insert_with(|| {
-                let told = tells && end <= self.watermark_us;
-                let due = if tells && !told { end } else { end.saturating_add(self.plan.lateness_us) };
-                self.due_us = self.due_us.min(due);
-                Pane { told, ..Pane::default() }
-            });
+            let pane = open(panes, &self.plan, self.watermark_us, &mut self.due_us, start);
             let group = match pane.groups.get_mut(key) {
                 Some(group) => group,
                 None => pane
@@ -295,6 +439,9 @@ impl Engine {
 
     #[inline]
     fn advance(&mut self, sink: &mut impl FnMut(&Row)) {
+        if self.gathers {
+            return;
+        }
         let active = self.partitions.iter().filter(|partition| !partition.idle);
         let Some(slowest) = active.map(|partition| partition.latest_us).min() else { return };
         self.watermark_us = self.watermark_us.max(slowest.saturating_sub(self.plan.bound_us));
@@ -350,11 +497,15 @@ impl Engine {
 }
 
 impl Pane {
-    /// Its rows, in the order of their keys.
-    fn tell(&mut self, start: i64, end: i64, is_final: bool, sink: &mut impl FnMut(&Row)) {
-        let mut groups: Vec<_> = self.groups.iter_mut().collect();
+    /// Its groups, in the order of their keys.
+    fn sorted(&mut self) -> Vec<(&[u8], &mut Group)> {
+        let mut groups: Vec<_> = self.groups.iter_mut().map(|(key, group)| (&**key, group)).collect();
         groups.sort_unstable_by_key(|(key, _)| *key);
-        for (key, group) in groups {
+        groups
+    }
+
+    fn tell(&mut self, start: i64, end: i64, is_final: bool, sink: &mut impl FnMut(&Row)) {
+        for (key, group) in self.sorted() {
             sink(&group.row(start, end, key, is_final));
             group.rows = group.rows.saturating_add(1);
         }
@@ -376,6 +527,31 @@ impl Plan {
     /// Whether rows come out when a window closes for good.
     fn tells_at_close(&self) -> bool {
         self.emit != Emit::Updates || self.lateness_us == 0
+    }
+}
+
+/// The pane that starts there; `due_us` hears of it if it is new.
+fn open<'a>(
+    panes: &'a mut BTreeMap<i64, Pane>,
+    plan: &Plan,
+    watermark_us: i64,
+    due_us: &mut i64,
+    start: i64,
+) -> &'a mut Pane {
+    panes.entry(start).or_insert_with(|| {
+        let end = start.saturating_add(lengths(plan.windows).0);
+        let tells = plan.tells_at_end();
+        let told = tells && end <= watermark_us;
+        let due = if tells && !told { end } else { end.saturating_add(plan.lateness_us) };
+        *due_us = (*due_us).min(due);
+        Pane { told, ..Pane::default() }
+    })
+}
+
+/// What came later goes into what came before.
+pub(crate) fn merge(ours: &mut [State], theirs: Box<[State]>) {
+    for (ours, theirs) in ours.iter_mut().zip(theirs) {
+        ours.merge(theirs);
     }
 }
 

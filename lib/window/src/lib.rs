@@ -7,9 +7,16 @@
 //! however often the engine was saved and restored in between. It reads
 //! nothing, writes nothing and asks no clock.
 //!
-//! The watermark is the latest time seen less the plan's bound; of several
-//! partitions the one that is farthest behind counts, unless it is idle. An
-//! event whose windows are all closed is late and changes nothing.
+//! The watermark of a partition is the latest time seen in it less the plan's
+//! bound. An event that comes when its own partition's watermark has passed the
+//! ends of all its windows is late and changes nothing (one of a session: when
+//! it has passed the event itself), however far the other partitions are. The
+//! engine's watermark, which closes windows, is that of the partition that is
+//! farthest behind, unless it is idle. So partitions may be read in any order,
+//! by several engines too: those of [`Engine::gathering`] judge and add up
+//! parts, which others [`Engine::absorb`].
+//!
+//! [`Seen`] finds duplicates and [`Join`] pairs before they come to an engine.
 //!
 //! ```
 //! use window::{Aggregate, Decimal, Emit, Engine, Input, Plan, Windows};
@@ -37,13 +44,17 @@ mod bytes;
 mod decimal;
 mod distinct;
 mod engine;
+mod join;
 mod plan;
 mod quantile;
 mod seal;
+mod seen;
 mod session;
 
 pub use aggregate::{Aggregate, Input};
 pub use decimal::{Decimal, NotExact};
 pub use engine::{Engine, Fate, NoState, Row};
+pub use join::{Join, Side};
 pub use plan::{Emit, NoPlan, Plan, Windows};
 pub use seal::{Unsealed, open, seal};
+pub use seen::Seen;

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 
 use crate::aggregate::State;
 use crate::bytes::{Corrupt, Reader, Writer};
-use crate::engine::{begun, restored};
+use crate::engine::{begun, merge, restored};
 use crate::{Fate, Input, Plan, Row};
 
 #[derive(Debug)]
@@ -39,45 +39,81 @@ impl Sessions {
         self.timers.first().map_or(i64::MAX, |(due, _)| *due)
     }
 
+    /// An event that is older than `over_us`, with the lateness added, is late: what is younger can
+    /// touch no session that is closed, so that the sessions are the same in whatever order it comes.
     pub(crate) fn push(
         &mut self,
         plan: &Plan,
-        watermark_us: i64,
+        over_us: i64,
         time_us: i64,
         key: &[u8],
         values: &[Input],
     ) -> Fate {
+        if time_us.saturating_add(plan.lateness_us) < over_us {
+            return Fate::Late;
+        }
         let end_us = time_us.saturating_add(self.gap_us);
-        let touches = |session: &Session| time_us < session.end_us && session.start_us < end_us;
-        let mut none = Vec::new();
-        let sessions = self.open.get_mut(key).unwrap_or(&mut none);
-        let Some(first) = sessions.iter().position(touches) else {
-            let closes = end_us.saturating_add(plan.lateness_us);
-            if closes <= watermark_us {
-                return Fate::Late;
-            }
+        if let Some(session) = self.touched(time_us, end_us, key) {
+            session.add(time_us, values);
+        } else {
             let mut session = Session { start_us: time_us, end_us, states: begun(plan) };
             session.add(time_us, values);
-            self.open.entry(key.into()).or_default().push(session);
-            self.timers.insert((closes, key.into()));
-            return Fate::Counted;
-        };
-        sessions[first].add(time_us, values);
-        sessions[first].stretch(time_us, end_us);
-        // The event may have closed the gap to others.
+            self.begin(plan, key, session);
+        }
+        Fate::Counted
+    }
+
+    /// Adds what another has of a session.
+    pub(crate) fn insert(
+        &mut self,
+        plan: &Plan,
+        start_us: i64,
+        end_us: i64,
+        key: &[u8],
+        states: Box<[State]>,
+    ) {
+        match self.touched(start_us, end_us, key) {
+            Some(session) => merge(&mut session.states, states),
+            None => self.begin(plan, key, Session { start_us, end_us, states }),
+        }
+    }
+
+    fn begin(&mut self, plan: &Plan, key: &[u8], session: Session) {
+        self.timers.insert((session.end_us.saturating_add(plan.lateness_us), key.into()));
+        self.open.entry(key.into()).or_default().push(session);
+    }
+
+    /// The session of all that the time touches, stretched over it.
+    fn touched(&mut self, start_us: i64, end_us: i64, key: &[u8]) -> Option<&mut Session> {
+        let sessions = self.open.get_mut(key)?;
+        let touches = |session: &Session| start_us < session.end_us && session.start_us < end_us;
+        let first = sessions.iter().position(touches)?;
         let mut at = first + 1;
         while at < sessions.len() {
             if touches(&sessions[at]) {
                 let other = sessions.swap_remove(at);
                 sessions[first].stretch(other.start_us, other.end_us);
-                for (ours, theirs) in sessions[first].states.iter_mut().zip(other.states) {
-                    ours.merge(theirs);
-                }
+                merge(&mut sessions[first].states, other.states);
             } else {
                 at += 1;
             }
         }
-        Fate::Counted
+        sessions[first].stretch(start_us, end_us);
+        Some(&mut sessions[first])
+    }
+
+    /// Takes all sessions out, by start and key.
+    pub(crate) fn drain(&mut self, sink: &mut impl FnMut(i64, i64, &[u8], &[State])) {
+        self.timers.clear();
+        let open = std::mem::take(&mut self.open);
+        let mut all: Vec<_> = open
+            .iter()
+            .flat_map(|(key, sessions)| sessions.iter().map(move |session| (key, session)))
+            .collect();
+        all.sort_unstable_by_key(|(key, session)| (session.start_us, *key));
+        for (key, session) in all {
+            sink(session.start_us, session.end_us, key, &session.states);
+        }
     }
 
     /// Brings out the sessions the watermark has passed, by their ends.

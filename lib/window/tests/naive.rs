@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use window::{Aggregate, Decimal, Emit, Engine, Fate, Input, Plan, Windows};
+use window::{Aggregate, Decimal, Emit, Engine, Fate, Input, Join, Plan, Seen, Side, Windows};
 
 #[derive(Clone, Debug)]
 struct Event {
@@ -82,14 +82,15 @@ fn answers(events: &[&Event]) -> Vec<String> {
     ]
 }
 
-/// The watermark before each event, and which partitions were seen.
-fn watermarks(plan: &Plan, events: &[Event]) -> Vec<i64> {
+/// What is over for each event: the watermark of its own partition, or the engine's.
+/// Beside it the engine's watermark.
+fn watermarks(plan: &Plan, events: &[Event]) -> Vec<(i64, i64)> {
     let mut latest: BTreeMap<usize, i64> = BTreeMap::new();
     let mut watermark = i64::MIN;
     let mut all = Vec::new();
     for event in events {
-        all.push(watermark);
         let slot = latest.entry(event.partition).or_insert(i64::MIN);
+        all.push((watermark.max(slot.saturating_sub(plan.bound_us)), watermark));
         *slot = (*slot).max(event.time);
         let known = 0..=*latest.keys().max().expect("one");
         let slowest = known.map(|partition| latest.get(&partition).copied().unwrap_or(i64::MIN)).min();
@@ -106,11 +107,11 @@ fn naive_panes(
 ) -> (BTreeMap<(i64, String), Vec<String>>, u64) {
     let mut groups: BTreeMap<(i64, String), Vec<&Event>> = BTreeMap::new();
     let mut late = 0;
-    for (event, watermark) in events.iter().zip(watermarks(plan, events)) {
+    for (event, (over, _)) in events.iter().zip(watermarks(plan, events)) {
         let starts = (-2000..2000)
             .map(|n| n * every)
             .filter(|start| *start <= event.time && event.time < start + size);
-        let open: Vec<_> = starts.filter(|start| start + size + plan.lateness_us > watermark).collect();
+        let open: Vec<_> = starts.filter(|start| start + size + plan.lateness_us > over).collect();
         late += u64::from(open.is_empty());
         for start in open {
             groups.entry((start, event.key.clone())).or_default().push(event);
@@ -156,12 +157,9 @@ fn naive_sessions(plan: &Plan, events: &[Event], gap: i64) -> (Vec<Session>, u64
             open.remove(*at);
         });
     };
-    for (event, watermark) in events.iter().zip(watermarks(plan, events)) {
+    for (event, (over, watermark)) in events.iter().zip(watermarks(plan, events)) {
         close(&mut open, watermark);
-        let joins = cut(&open)
-            .iter()
-            .any(|(start, end, key, _)| *key == event.key && event.time < *end && *start < event.time + gap);
-        if joins || event.time + gap + plan.lateness_us > watermark {
+        if event.time + plan.lateness_us >= over {
             open.push(event);
         } else {
             late += 1;
@@ -196,7 +194,10 @@ fn plan(windows: Windows, bound_us: i64, lateness_us: i64, emit: Emit) -> Plan {
 
 /// Runs the engine, saving and restoring it before the event `cut`.
 fn run(plan: &Plan, events: &[Event], cut: usize) -> (Vec<Told>, u64) {
-    let mut engine = Engine::new(plan.clone()).expect("a plan that makes sense");
+    run_with(Engine::new(plan.clone()).expect("a plan that makes sense"), plan, events, cut)
+}
+
+fn run_with(mut engine: Engine, plan: &Plan, events: &[Event], cut: usize) -> (Vec<Told>, u64) {
     let (mut told, mut late) = (Vec::new(), 0);
     for (at, event) in events.iter().enumerate() {
         if at == cut {
@@ -207,6 +208,22 @@ fn run(plan: &Plan, events: &[Event], cut: usize) -> (Vec<Told>, u64) {
     engine.finish(&mut |row| told.push(copy(row)));
     assert_eq!(engine.open(), 0);
     (told, late)
+}
+
+/// Takes the parts of a gatherer to the engine of their key, then tells both how far its partitions are.
+fn bring(gatherer: &mut Engine, enders: &mut [Engine; 2], told: &mut Vec<Told>) {
+    gatherer.shed(&mut |key, part| {
+        let ender = &mut enders[usize::from(key == b"k2")];
+        let fate = ender.absorb(&part, &mut |row| told.push(copy(row)));
+        assert_eq!(fate, Ok(Fate::Counted), "no partition was idle");
+    });
+    for partition in 0..2 {
+        for ender in enders.iter_mut() {
+            if let Some(latest) = gatherer.latest_us(partition) {
+                ender.saw(partition, latest, &mut |row| told.push(copy(row)));
+            }
+        }
+    }
 }
 
 proptest! {
@@ -252,6 +269,102 @@ proptest! {
         told.sort();
         expected.sort();
         prop_assert_eq!(late, expected_late);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn parts_that_several_gather_give_the_rows_of_one_engine(
+        events in events(), windows in 0_usize..3, bound in 0_i64..40, lateness in 0_i64..30,
+        sheds in prop::collection::vec(any::<bool>(), 60), halves in any::<bool>(),
+    ) {
+        let windows = [Windows::Tumbling { size_us: 9 }, Windows::Hopping { size_us: 12, every_us: 5 }, Windows::Session { gap_us: 7 }][windows];
+        let plan = plan(windows, bound, lateness, Emit::Final);
+        // Events of different partitions at the same time have no order.
+        let events: Vec<_> = events
+            .into_iter()
+            .map(|event| Event { time: event.time * 2 + i64::try_from(event.partition).expect("few"), ..event })
+            .collect();
+        let partitions = events.iter().map(|event| event.partition + 1).max().unwrap_or(1);
+        let mut one = Engine::new(plan.clone()).expect("a plan");
+        one.expect(partitions - 1);
+        let (mut expected, expected_late) = run_with(one, &plan, &events, usize::MAX);
+        // A gatherer a partition, or one for both; then one engine for two of the keys, one for the third.
+        let mut gatherers = [0, 1].map(|_| Engine::gathering(plan.clone()).expect("a plan"));
+        let mut enders = [0, 1].map(|_| Engine::new(plan.clone()).expect("a plan"));
+        enders.iter_mut().for_each(|ender| ender.expect(partitions - 1));
+        let (mut told, mut late) = (Vec::new(), 0);
+        for (event, shed) in events.iter().zip(sheds.into_iter().chain(std::iter::repeat(false))) {
+            let gatherer = &mut gatherers[if halves { event.partition } else { 0 }];
+            late += u64::from(push(gatherer, event, &mut told) == Fate::Late);
+            if shed {
+                bring(gatherer, &mut enders, &mut told);
+            }
+        }
+        gatherers.iter_mut().for_each(|gatherer| bring(gatherer, &mut enders, &mut told));
+        enders.iter_mut().for_each(|ender| ender.finish(&mut |row| told.push(copy(row))));
+        told.sort();
+        expected.sort();
+        prop_assert_eq!(late, expected_late);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn duplicates_are_those_of_the_model(
+        times in prop::collection::vec((0_i64..100, 0_u8..3), 0..60), within in 1_i64..30, cut in 0_usize..60,
+    ) {
+        let mut seen = Seen::new(within);
+        let mut kept: Vec<(i64, u8)> = Vec::new();
+        let mut newest = i64::MIN;
+        for (at, (time, identity)) in times.into_iter().enumerate() {
+            if at == cut {
+                seen = Seen::restore(within, &seen.save()).expect("what was saved");
+            }
+            // What is older than this does not come any more.
+            newest = newest.max(time);
+            let oldest = newest - 40;
+            if time < oldest {
+                continue;
+            }
+            seen.forget_before(oldest);
+            let expected = !kept.iter().any(|(other, same)| *same == identity && other.abs_diff(time) < within.unsigned_abs());
+            prop_assert_eq!(seen.is_new(&[identity], time), expected);
+            if expected {
+                kept.push((time, identity));
+            }
+            prop_assert!(seen.count() <= kept.iter().filter(|(time, _)| *time >= oldest - 3 * within).count());
+        }
+    }
+
+    #[test]
+    fn pairs_are_those_of_the_model(
+        rows in prop::collection::vec((any::<bool>(), 0_i64..100, 0_u8..3), 0..60), within in 0_i64..20, cut in 0_usize..60,
+    ) {
+        let mut join = Join::new(within);
+        let (mut told, mut expected, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let mut newest = [i64::MIN; 2];
+        for (number, (left, time, key)) in (0_u8..).zip(rows) {
+            if usize::from(number) == cut {
+                join = Join::restore(within, &join.save()).expect("what was saved");
+            }
+            let own = usize::from(left);
+            // Rows more than 30 behind their own side are late and never come here.
+            newest[own] = newest[own].max(time);
+            if time < newest[own] - 30 {
+                continue;
+            }
+            let (side, other) = if left { (Side::Left, Side::Right) } else { (Side::Right, Side::Left) };
+            join.push(side, time, &[key], &[number], &mut |time, one, two| told.push((time, one[0], two[0])));
+            join.forget_before(other, newest[own] - 30);
+            for (twin_left, twin_time, twin_key, twin) in &kept {
+                if *twin_left != left && *twin_key == key && i64::abs(time - twin_time) <= within {
+                    let (one, two) = if left { (number, *twin) } else { (*twin, number) };
+                    expected.push((time.max(*twin_time), one, two));
+                }
+            }
+            kept.push((left, time, key, number));
+        }
+        told.sort_unstable();
+        expected.sort_unstable();
         prop_assert_eq!(told, expected);
     }
 

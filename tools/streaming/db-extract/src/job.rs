@@ -82,7 +82,13 @@ fn of_document(document: &cli::Input, step: &str) -> cli::Result<Asked> {
 fn url_of(text: &str) -> cli::Result<Url> {
     let secret = text.split_once(':').is_some_and(|(scheme, _)| matches!(scheme, "env" | "file"));
     if !secret {
-        return text.parse().map_err(|why: String| Error::invalid("reading the database's URL", why));
+        let doing = "reading the database's URL";
+        let url: Url = text.parse().map_err(|why: String| Error::invalid(doing, why))?;
+        if url.has_password() {
+            return Err(Error::invalid(doing, "a password on the command line is seen by everybody")
+                .hint("--password file:PATH or env:NAME"));
+        }
+        return Ok(url);
     }
     let secret: Secret = text.parse().map_err(|why: String| Error::invalid("reading --url", why))?;
     let found = read(&secret)?;

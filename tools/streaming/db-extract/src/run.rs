@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cli::{Context, Error, Out};
 use database::{Batch, Overlap, Reader, Scalar, Wanted};
-use model::{Checkpoint, Kind};
+use model::Checkpoint;
 use process::Stop;
 
 use crate::ack::Acks;
@@ -63,7 +63,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
         return Ok(());
     }
     let doing = format!("reading {} in {}", job.wanted.table, job.url);
-    let mut reader = open(job, &checkpoint).map_err(|error| told(&doing, error))?;
+    let mut reader = told(&doing, open(job, &checkpoint))?;
     compare(&checkpoint, &reader, args.accept_schema).map_err(|error| {
         error.hint("--accept-schema goes on with the columns as they are now; removing the state begins anew")
     })?;
@@ -75,7 +75,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
         )
         .hint("give no --state, or a --cursor of columns that do"));
     }
-    counts.unseen = reader.null_cursor().map_err(|error| told(&doing, error))?;
+    counts.unseen = told(&doing, reader.null_cursor())?;
     let acks = args.ack.then(Acks::default);
     let mut run = Run { args, out, file, state, checkpoint, acks, counts, stop };
     run.all(&mut reader, job, &doing)
@@ -89,13 +89,9 @@ fn open(job: &Job, from: &Checkpoint) -> database::Result<Reader> {
 }
 
 /// The database's own words.
-fn told(doing: &str, error: database::Error) -> Error {
-    let hint = error.hint.clone();
-    let error = match error.kind {
-        Kind::Invalid => Error::invalid(doing, error),
-        Kind::Unavailable => Error::unavailable(doing, error),
-    };
-    if let Some(hint) = hint { error.hint(hint) } else { error }
+fn told<T>(doing: &str, result: database::Result<T>) -> cli::Result<T> {
+    let hint = result.as_ref().err().and_then(|error| error.hint.clone());
+    result.doing(doing).map_err(|error| if let Some(hint) = hint { error.hint(hint) } else { error })
 }
 
 /// Whether the columns are what they were.
@@ -133,7 +129,7 @@ impl Run<'_> {
         let began = Instant::now();
         let mut batch = Batch::default();
         loop {
-            let more = reader.next(&mut batch).map_err(|error| told(doing, error))?;
+            let more = told(doing, reader.next(&mut batch))?;
             self.give(&batch)?;
             if self.out.is_closed() {
                 return Ok(());

@@ -62,23 +62,37 @@
 //! or, without `--reject`, a row is wrong; 3 a signal came, somebody else is at
 //! it, or the disk is full: run it again.
 
+mod check;
+mod ddl;
 mod job;
+mod place;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use cli::{Answer, Out};
+use cli::{Answer, Context, Out};
 use pipeline::{Partition, Size, Span};
+use process::Stop;
 
 /// Write rows as Parquet files of a lake
 #[derive(Parser)]
 struct Args {
+    /// Hold the log and the files against each other
+    #[arg(long, conflicts_with_all = ["messages", "append", "reject", "row_schema", "ddl"])]
+    check: bool,
+    /// Print what makes the lake known to this engine
+    #[arg(long, value_name = "ENGINE", conflicts_with_all = ["messages", "append", "reject", "row_schema"])]
+    ddl: Option<Engine>,
+    /// The database of the tables
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "ddl")]
+    database: String,
     /// The rows: a file, or standard input if `-`
     #[arg(long = "in", value_name = "FILE", default_value = "-")]
     input: cli::Input,
-    /// The lake, such as `file:PATH`
+    /// The lake: `file:PATH` or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
     url: Option<String>,
     /// The topic the rows are of
@@ -118,7 +132,41 @@ struct Args {
     #[arg(long, value_name = "N", requires = "reject")]
     max_reject: Option<u64>,
     #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
     metrics: cli::Metrics,
+}
+
+/// How a bucket is reached.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Of buckets")]
+struct Place {
+    /// The server, if it is not Amazon's [default: $`AWS_ENDPOINT_URL`]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The region the bucket is in [default: $`AWS_REGION`, or us-east-1]
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+    /// Who we are, in the form of ~/.aws/credentials [default: $`AWS_ACCESS_KEY_ID`, or that file]
+    #[arg(long, value_name = "FILE")]
+    credentials_file: Option<PathBuf>,
+    /// Believe the certificate authorities of FILE alone [default: $`AWS_CA_BUNDLE`, or the machine's]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Put files together in DIR [default: $TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// How long a request may take
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    attempt: Span,
+    /// How often a request is tried
+    #[arg(long, value_name = "N", default_value = "8")]
+    tries: u32,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Engine {
+    Athena,
 }
 
 fn main() -> ExitCode {
@@ -127,7 +175,17 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
-    let counts = run::run(&job, args, out)?;
+    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
+    let lake = place::open(&job.url, &args.place, &stop)?;
+    if args.check {
+        return check::check(&lake, &job.url, out);
+    }
+    if let Some(Engine::Athena) = args.ddl {
+        let topic = args.topic.as_ref().map(|topic| &*topic.0);
+        ddl::athena(&lake, &job.url, &args.database, topic, out)?;
+        return Ok(Answer::Yes);
+    }
+    let counts = run::run(&job, lake, args, &stop, out)?;
     args.metrics.write(&counts.metrics())?;
     counts.say();
     Ok(Answer::from(args.max_reject.is_none_or(|most| counts.rejected <= most)))

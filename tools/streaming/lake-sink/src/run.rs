@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cli::{Context, Error, Out};
-use lake::{Bad, Commit, Lake, Limits, Sample, Store, Stream, Table, Taken};
+use lake::{Bad, Commit, Lake, Limits, Sample, Stream, Table, Taken};
 use model::{Kind, LakeFile, Reject};
 use ndjson::{Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -58,10 +58,7 @@ impl Counts {
 }
 
 /// Reads all there is.
-pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> {
-    let stop = Stop::on_signals().doing("catching signals")?;
-    let doing = format!("opening the lake {}", job.url);
-    let lake = Lake::open(Store::of(&job.url).doing(&doing)?).doing(&doing)?;
+pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out) -> cli::Result<Counts> {
     let mut run = Run {
         job,
         lake,
@@ -79,9 +76,9 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
         },
     };
     match &args.input {
-        cli::Input::Stdin => run.all(io::stdin(), args, &stop)?,
+        cli::Input::Stdin => run.all(io::stdin(), args, stop)?,
         cli::Input::File(path) => {
-            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, &stop)?;
+            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, stop)?;
         }
     }
     Ok(run.counts)

@@ -8,7 +8,7 @@ use cli::{Context, Error};
 use pipeline::{Aggregate, Function, Span};
 use window::{Plan, Windows};
 
-use crate::event::{Origin, Reading, Source};
+use crate::read::{Origin, Place, Reading};
 use crate::{Args, Emit};
 
 /// What is to be done.
@@ -18,6 +18,10 @@ pub(crate) struct Job {
     /// The names of keys and aggregates in the output, as JSON.
     pub(crate) keys: Vec<String>,
     pub(crate) aggregates: Vec<String>,
+    /// How far apart rows of the same identity are duplicates; `None` if all count.
+    pub(crate) within_us: Option<i64>,
+    /// How far apart rows may be that are joined; `None` if none are.
+    pub(crate) join_us: Option<i64>,
     /// What another run must have been asked for to be taken up.
     pub(crate) fingerprint: String,
 }
@@ -45,7 +49,7 @@ impl Job {
             ));
         }
         let asked = match (&args.pipeline, &args.step) {
-            (Some(file), Some(step)) => Asked::step(file, step)?,
+            (Some(file), Some(step)) => Asked::step(file, step, args)?,
             _ => Asked::args(args)?,
         };
         asked.job(args)
@@ -61,6 +65,24 @@ struct Asked {
     watermark: Span,
     lateness: Span,
     emit: Emit,
+    dedupe: Option<Dedupe>,
+    join: Option<Join>,
+    envelope: bool,
+}
+
+/// What makes rows duplicates, as an argument: FIELD[+FIELD]:TIME.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dedupe {
+    key: Vec<String>,
+    within: Span,
+}
+
+/// What is joined, as an argument: TOPIC:FIELD[+FIELD]:TIME.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Join {
+    topic: String,
+    on: Vec<String>,
+    within: Span,
 }
 
 impl Asked {
@@ -79,19 +101,18 @@ impl Asked {
             watermark,
             lateness: args.lateness,
             emit: args.emit,
+            dedupe: args.dedupe.clone(),
+            join: args.join.clone(),
+            envelope: args.envelope,
         })
     }
 
-    fn step(file: &cli::Input, step: &str) -> cli::Result<Self> {
+    fn step(file: &cli::Input, step: &str, args: &Args) -> cli::Result<Self> {
         let pipeline = file.pipeline()?;
         let doing = format!("reading {file}");
         let Some(found) = pipeline.windows.into_iter().find(|found| found.name == step) else {
             return Err(Error::invalid(doing, format!("no step of windows is called {step}")));
         };
-        let not_yet = [("dedupe", found.dedupe.is_some()), ("join", found.join.is_some())];
-        if let Some((what, _)) = not_yet.iter().find(|(_, asked)| *asked) {
-            return Err(Error::invalid(doing, format!("{step}: stream-agg cannot {what} yet")));
-        }
         let windows = match found.window {
             pipeline::Shape::Tumbling(size) => Windows::Tumbling { size_us: us(size) },
             pipeline::Shape::Hop { size, every } => {
@@ -111,6 +132,9 @@ impl Asked {
                 pipeline::Emit::Update => Emit::Update,
                 pipeline::Emit::Both => Emit::Both,
             },
+            dedupe: found.dedupe.map(|dedupe| Dedupe { key: dedupe.key, within: dedupe.within }),
+            join: found.join.map(|join| Join { topic: join.topic, on: join.on, within: join.within }),
+            envelope: args.envelope,
         })
     }
 
@@ -137,35 +161,137 @@ impl Asked {
             aggregates: self.aggregates.iter().map(|agg| function(&agg.what)).collect(),
         };
         plan.check().invalid(doing)?;
-        let mut fields = ndjson::Fields::new();
-        let mut want = |path: &str| fields.want(path).invalid(doing);
-        let time = want(&self.time)?;
-        let keys = self.keys.iter().map(|key| Ok((want(&key.what)?, key.what.clone())));
-        let keys = keys.collect::<cli::Result<Vec<_>>>()?;
+        if self.join.is_some() && !self.envelope {
+            return Err(Error::invalid(doing, "rows of two topics cannot be told from each other")
+                .hint("--envelope reads messages as kafka-relay writes them"));
+        }
+        let joined = self.join.as_ref().map(|join| join.topic.clone());
+        let mut wanted =
+            Wanted { fields: Default::default(), joined: joined.clone(), envelope: self.envelope };
+        let time = wanted.at(0, &self.time)?;
+        let time = [time, wanted.at(1, &self.time)?];
+        let keys = wanted.all(self.keys.iter().map(|key| &key.what))?;
         let mut inputs: Vec<Origin> = Vec::new();
         for (agg, function) in self.aggregates.iter().zip(&plan.aggregates) {
-            let path = match &agg.what {
+            let origin = match &agg.what {
                 Aggregate::Count => {
                     inputs.push(Origin::Row);
                     continue;
                 }
-                Aggregate::Of(_, path) | Aggregate::Quantile { field: path, .. } => path,
+                Aggregate::Of(_, path) | Aggregate::Quantile { field: path, .. } => {
+                    let place = wanted.place(path)?;
+                    if function.needs_numbers() { Origin::Number(place) } else { Origin::Any(place) }
+                }
             };
-            let source = Source { slot: want(path)?, numbers: function.needs_numbers(), path: path.clone() };
-            let origin = Origin::Field(source);
             let earlier = inputs.iter().position(|known| *known == origin);
             inputs.push(earlier.map_or(origin, Origin::Earlier));
         }
+        let identity = wanted.all(self.dedupe.iter().flat_map(|dedupe| &dedupe.key))?;
+        let on = self.join.iter().flat_map(|join| &join.on);
+        let on = [
+            on.clone().map(|path| wanted.at(0, path)).collect::<cli::Result<_>>()?,
+            on.map(|path| wanted.at(1, path)).collect::<cli::Result<_>>()?,
+        ];
+        let envelope =
+            if self.envelope { Some([wanted.raw("topic")?, wanted.raw("partition")?]) } else { None };
         let aggregates: Vec<_> =
             self.aggregates.iter().map(|agg| format!("{}={}", agg.name, agg.what)).collect();
-        let fingerprint = format!("{} {:?} {:?} {aggregates:?}", self.time, args.time_unit, self.keys);
+        let mut fingerprint = format!("{} {:?} {:?} {aggregates:?}", self.time, args.time_unit, self.keys);
+        if self.dedupe.is_some() || self.join.is_some() || self.envelope {
+            fingerprint += &format!(" {:?} {:?} {}", self.dedupe, self.join, self.envelope);
+        }
         Ok(Job {
             plan,
-            reading: Reading { fields, time: (time, self.time), unit: args.time_unit, keys, inputs },
+            reading: Reading {
+                fields: wanted.fields,
+                time,
+                unit: args.time_unit,
+                keys,
+                inputs,
+                identity,
+                on,
+                envelope,
+                joined,
+            },
             keys: self.keys.iter().map(|key| json(&key.name)).collect(),
             aggregates: self.aggregates.iter().map(|agg| json(&agg.name)).collect(),
+            within_us: self.dedupe.map(|dedupe| us(dedupe.within)),
+            join_us: self.join.map(|join| us(join.within)),
             fingerprint,
         })
+    }
+}
+
+/// The fields that are needed of a row, and of one that is joined to it.
+struct Wanted {
+    fields: [ndjson::Fields; 2],
+    joined: Option<String>,
+    envelope: bool,
+}
+
+impl Wanted {
+    /// `W.amount` and `/W/amount` are fields of the joined row, if W is what is joined.
+    fn place(&mut self, path: &str) -> cli::Result<Place> {
+        let theirs = self.joined.as_ref().and_then(|topic| match path.strip_prefix('/') {
+            Some(pointer) => {
+                pointer.strip_prefix(&**topic)?.starts_with('/').then(|| &pointer[topic.len()..])
+            }
+            None => path.strip_prefix(&**topic)?.strip_prefix('.'),
+        });
+        match theirs.map(str::to_owned) {
+            Some(theirs) => self.at(1, &theirs),
+            None => self.at(0, path),
+        }
+    }
+
+    fn all<'a>(&mut self, paths: impl Iterator<Item = &'a String>) -> cli::Result<Vec<Place>> {
+        paths.map(|path| self.place(path)).collect()
+    }
+
+    fn at(&mut self, side: usize, path: &str) -> cli::Result<Place> {
+        let inside = match (self.envelope, path.starts_with('/')) {
+            (false, _) => path.to_owned(),
+            (true, true) => format!("/value{path}"),
+            (true, false) => format!("value.{path}"),
+        };
+        let slot = self.fields[side].want(&inside).invalid("reading arguments")?;
+        Ok(Place { side, slot, path: path.to_owned() })
+    }
+
+    /// A field of the message itself.
+    fn raw(&mut self, path: &str) -> cli::Result<Place> {
+        let slot = self.fields[0].want(path).invalid("reading arguments")?;
+        Ok(Place { side: 0, slot, path: path.to_owned() })
+    }
+}
+
+/// `A+B:REST`: fields, and what follows the last colon.
+fn fields_and_time(text: &str) -> Option<(Vec<String>, Span)> {
+    let (fields, within) = text.rsplit_once(':')?;
+    let fields: Vec<_> = fields.split('+').map(str::to_owned).collect();
+    let known = fields.iter().all(|path| ndjson::Fields::new().want(path).is_ok());
+    Some((fields, within.parse().ok()?)).filter(|_| known)
+}
+
+impl FromStr for Dedupe {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, within) = fields_and_time(text)
+            .ok_or_else(|| format!("`{text}` is no FIELD:TIME such as id:10m or shop+order:1h"))?;
+        Ok(Self { key, within })
+    }
+}
+
+impl FromStr for Join {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once(':').filter(|(topic, _)| !topic.is_empty());
+        let parts = parts.and_then(|(topic, rest)| Some((topic, fields_and_time(rest)?)));
+        let (topic, (on, within)) =
+            parts.ok_or_else(|| format!("`{text}` is no TOPIC:FIELD:TIME such as W:order_id:5m"))?;
+        Ok(Self { topic: topic.to_owned(), on, within })
     }
 }
 

@@ -79,12 +79,15 @@
 //! are not there yet: steps of a pipeline that ask for them are refused.
 
 mod checkpoint;
-mod event;
+mod crew;
 mod job;
 mod kept;
+mod read;
 mod run;
+mod stage;
 mod time;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -124,13 +127,25 @@ struct Args {
     /// When rows come out
     #[arg(long, value_name = "WHEN", default_value = "final")]
     emit: Emit,
+    /// Of rows with the same values, at most so far apart, the first counts
+    #[arg(long, value_name = "FIELD[+FIELD]:TIME")]
+    dedupe: Option<job::Dedupe>,
+    /// Put rows of another topic beside those with the same values, at most so far apart
+    #[arg(long, value_name = "TOPIC:FIELD[+FIELD]:TIME")]
+    join: Option<job::Join>,
     /// Take windows, time, keys and aggregates from this document
     #[arg(long, value_name = "FILE", requires = "step",
-        conflicts_with_all = ["window", "time", "keys", "aggregates", "watermark", "lateness", "emit"])]
+        conflicts_with_all = ["window", "time", "keys", "aggregates", "watermark", "lateness", "emit", "dedupe", "join"])]
     pipeline: Option<cli::Input>,
     /// The step of the document
     #[arg(long, value_name = "NAME", requires = "pipeline")]
     step: Option<String>,
+    /// Lines are messages as kafka-relay writes them: rows are their values
+    #[arg(long)]
+    envelope: bool,
+    /// How many read lines
+    #[arg(long, value_name = "N", default_value_t = threads())]
+    threads: NonZeroUsize,
     /// Write to FILE instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -178,6 +193,12 @@ enum AtEof {
     Flush,
     /// They stay open for the next run.
     Keep,
+}
+
+/// One for each processor, as long as the other work can keep up with them.
+fn threads() -> NonZeroUsize {
+    let most = const { NonZeroUsize::new(4).unwrap() };
+    std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |processors| processors.min(most))
 }
 
 fn main() -> ExitCode {

@@ -3,30 +3,32 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cli::{Context, Error, Input, Out};
-use ndjson::{Line, Lines, Value};
+use ndjson::{Block, Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use process::Stop;
 use serde::{Deserialize, Serialize};
-use window::{Engine, Fate, Row};
+use window::{Engine, Row};
 
 use crate::checkpoint::{self, Checkpoint, Place};
-use crate::event::{BETWEEN, Bad};
+use crate::crew::{Crew, Shift};
 use crate::job::Job;
 use crate::kept::Kept;
+use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
+use crate::stage::{Fate, Stage};
 use crate::{Args, AtEof, time};
 
-/// The longest line: 1 MiB.
-const LINE_BYTES: usize = 1 << 20;
-
-/// What became of the rows; `read` is the sum of the next three.
+/// What became of the rows; `read` is the sum of the next four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) read: u64,
     pub(crate) aggregated: u64,
     pub(crate) late: u64,
+    #[serde(default)]
+    pub(crate) duplicate: u64,
     pub(crate) rejected: u64,
     /// Rows written.
     pub(crate) rows: u64,
@@ -34,11 +36,12 @@ pub(crate) struct Counts {
 
 impl Counts {
     #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in doubles")]
-    pub(crate) fn metrics(&self) -> [(&'static str, &'static str, f64); 5] {
+    pub(crate) fn metrics(&self) -> [(&'static str, &'static str, f64); 6] {
         [
             ("stream_agg_in_total", "rows read", self.read as f64),
             ("stream_agg_aggregated_total", "rows in at least one window", self.aggregated as f64),
             ("stream_agg_late_total", "rows whose windows were all over", self.late as f64),
+            ("stream_agg_duplicate_total", "rows that were there before", self.duplicate as f64),
             ("stream_agg_rejected_total", "rows that were put aside", self.rejected as f64),
             ("stream_agg_rows_total", "rows written", self.rows as f64),
         ]
@@ -46,8 +49,10 @@ impl Counts {
 
     /// Tells them, aloud if not all rows were aggregated.
     pub(crate) fn say(&self, late_kept: bool) {
-        let Self { read, aggregated, late, rejected, .. } = self;
-        let said = format!("{read} in = {aggregated} aggregated + {late} late + {rejected} rejected");
+        let Self { read, aggregated, late, duplicate, rejected, .. } = self;
+        let duplicates = if *duplicate > 0 { format!(" + {duplicate} duplicate") } else { String::new() };
+        let said =
+            format!("{read} in = {aggregated} aggregated + {late} late{duplicates} + {rejected} rejected");
         match (late + rejected, late) {
             (0, _) => cli::note(said),
             (_, 1..) if !late_kept => cli::warn_hint(said, "late rows were dropped; --late FILE keeps them"),
@@ -71,16 +76,18 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
         return Err(Error::invalid(format!("reading {}", args.input), "a pipe cannot be read again")
             .hint("--checkpoint wants a file: stream-agg … < FILE"));
     }
-    let engine = Engine::new(job.plan.clone()).invalid("reading arguments")?;
-    let (place, engine) = match saved {
-        None => (Place { fingerprint: job.fingerprint.clone(), ..Place::default() }, engine),
+    let (place, stage) = match saved {
+        None => {
+            let engine = Engine::new(job.plan.clone()).invalid("reading arguments")?;
+            (Place { fingerprint: job.fingerprint.clone(), ..Place::default() }, Stage::new(job, engine))
+        }
         Some((place, state)) => {
             let doing = "going on from the checkpoint";
             if place.fingerprint != job.fingerprint {
                 return Err(Error::invalid(doing, "it is of a run that was asked for something else")
                     .hint("remove it to begin anew"));
             }
-            (place, Engine::restore(job.plan.clone(), &state).invalid(doing)?)
+            (place, Stage::restore(job, &state).invalid(doing)?)
         }
     };
     if input.resume(&place, args)? {
@@ -89,7 +96,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     let kept = |path: &Option<_>, bytes| path.as_deref().map(|path| Kept::open(path, bytes)).transpose();
     let mut run = Run {
         job,
-        engine,
+        stage,
         out,
         file: kept(&args.out, place.out_bytes)?,
         late: kept(&args.late, place.late_bytes)?,
@@ -97,12 +104,16 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
         name: args.input.to_string(),
         counts: place.counts,
         rows: String::new(),
-        key: Vec::new(),
-        found: job.reading.fields.none(),
-        values: Vec::with_capacity(job.plan.aggregates.len()),
+        at: (place.offset_bytes, place.lines),
     };
     let lines = Lines::resumed(input, LINE_BYTES, place.offset_bytes, place.lines);
-    let went = run.through(lines, args, checkpoint.as_ref());
+    let crew = Crew::new();
+    let read = |task| read(job, task);
+    let went = thread::scope(|scope| {
+        let _shift = Shift(&crew);
+        (1..args.threads.get()).for_each(|_| drop(scope.spawn(|| crew.work(&read))));
+        run.through(lines, args, checkpoint.as_ref(), &crew, &read)
+    });
     // Rows made before a failure go out before its message.
     let flushed = run.flush();
     went?;
@@ -110,9 +121,26 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     Ok(run.counts)
 }
 
+/// Lines and the events in them.
+#[derive(Default)]
+struct Task {
+    block: Block,
+    batch: Batch,
+}
+
+/// Reads the lines of a block; anybody can.
+fn read(job: &Job, mut task: Task) -> Task {
+    let mut room = job.reading.room();
+    task.batch.clear();
+    for (at, line) in task.block.lines().enumerate() {
+        job.reading.line(at, &line, &mut room, &mut task.batch);
+    }
+    task
+}
+
 struct Run<'a> {
     job: &'a Job,
-    engine: Engine,
+    stage: Stage<'a>,
     out: &'a mut Out,
     file: Option<Kept>,
     late: Option<Kept>,
@@ -121,16 +149,8 @@ struct Run<'a> {
     counts: Counts,
     /// Rows that are not written yet.
     rows: String,
-    /// Room that is used again for each line.
-    key: Vec<u8>,
-    found: Vec<Value<'static>>,
-    values: Vec<window::Input<'static>>,
-}
-
-/// The same room with nothing in it: collecting in place keeps the allocation.
-fn emptied<'b>(mut values: Vec<window::Input>) -> Vec<window::Input<'b>> {
-    values.clear();
-    values.into_iter().map(|_| window::Input::Nothing).collect()
+    /// What was taken of the input: bytes and lines.
+    at: (u64, u64),
 }
 
 impl Run<'_> {
@@ -139,13 +159,15 @@ impl Run<'_> {
         mut lines: Lines<Source>,
         args: &Args,
         checkpoint: Option<&Checkpoint>,
+        crew: &Crew<Task, Task>,
+        read: &impl Fn(Task) -> Task,
     ) -> cli::Result<()> {
         let every = Duration::from(args.checkpoint_every);
+        let ahead = 2 * args.threads.get() as u64;
         let mut kept_at = Instant::now();
+        let mut rooms = Vec::new();
+        let mut more = true;
         loop {
-            while let Some(line) = lines.take() {
-                self.line(&line)?;
-            }
             if lines.input().stop.requested() {
                 if let Some(checkpoint) = checkpoint {
                     self.keep(&mut lines, checkpoint, false)?;
@@ -156,27 +178,57 @@ impl Run<'_> {
                 self.keep(&mut lines, checkpoint, false)?;
                 kept_at = Instant::now();
             }
-            if lines.input().waits() {
-                self.flush()?;
-            }
             if self.out.is_closed() {
                 return Ok(());
             }
-            match lines.fill() {
-                Ok(true) => {}
-                Ok(false) => break,
-                // Told above, once all that was read is through.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            if let Some(task) = crew.ready() {
+                self.block(&task)?;
+                rooms.push(task);
+                continue;
+            }
+            let flying = crew.in_flight();
+            // What was read goes out before anybody waits for more.
+            if !more || flying >= ahead || (flying > 0 && !lines.input().is_ready()) {
+                if flying == 0 {
+                    break;
+                }
+                crew.help(read);
+                continue;
+            }
+            if flying == 0 && !lines.input().is_ready() {
+                self.flush()?;
+            }
+            more = match lines.fill() {
+                Ok(more) => more,
+                // Told above.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => return Err(error).doing(format!("reading {}", self.name)),
+            };
+            let Task { block, batch } = rooms.pop().unwrap_or_default();
+            if let Some(block) = lines.block(block) {
+                crew.give(Task { block, batch });
+                continue;
+            }
+            // A line has no end yet; one that is too long is let go of as it is read.
+            while crew.in_flight() > 0 {
+                match crew.ready() {
+                    Some(task) => self.block(&task)?,
+                    None => crew.help(read),
+                }
+            }
+            while let Some(line) = lines.take() {
+                self.alone(&line)?;
+                self.at = (lines.offset(), lines.number());
             }
         }
         let flushes = args.at_eof == AtEof::Flush;
         if flushes {
             if let Some(line) = lines.last() {
-                self.line(&line)?;
+                self.alone(&line)?;
+                self.at = (lines.offset(), lines.number());
             }
             let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-            self.engine.finish(&mut |row| write_row(row, job, rows, written));
+            self.stage.engine.finish(&mut |row| write_row(row, job, rows, written));
         }
         self.flush()?;
         match checkpoint {
@@ -185,47 +237,53 @@ impl Run<'_> {
         }
     }
 
-    #[inline]
-    fn line(&mut self, line: &Line) -> cli::Result<()> {
-        if line.bytes.trim_ascii().is_empty() && !line.is_too_long() {
-            return Ok(());
+    /// A line that is in no block.
+    fn alone(&mut self, line: &Line) -> cli::Result<()> {
+        let mut batch = Batch::default();
+        self.job.reading.line(0, line, &mut self.job.reading.room(), &mut batch);
+        batch
+            .events
+            .iter()
+            .try_for_each(|event| self.event(&batch, event.found.as_ref().map_err(|bad| &**bad), line))
+    }
+
+    fn block(&mut self, task: &Task) -> cli::Result<()> {
+        let mut events = task.batch.events.iter().peekable();
+        let mut lines = 0;
+        for (at, line) in task.block.lines().enumerate() {
+            if let Some(event) = events.next_if(|event| event.line == at) {
+                self.event(&task.batch, event.found.as_ref().map_err(|bad| &**bad), &line)?;
+            }
+            lines += 1;
         }
+        self.at = task.block.end(lines);
+        self.stage.tidy();
+        Ok(())
+    }
+
+    #[inline]
+    fn event(&mut self, batch: &Batch, found: Result<&Found, &Bad>, line: &Line) -> cli::Result<()> {
         self.counts.read += 1;
-        match self.event(line) {
-            Ok(Fate::Counted) => self.counts.aggregated += 1,
-            Ok(Fate::Late) => {
+        let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
+        let mut sink = |row: &Row| write_row(row, job, rows, written);
+        let fate = found.map(|found| {
+            let at = self.stage.partition_of(batch, found);
+            self.stage.take(at, batch, found, line.bytes, &mut sink)
+        });
+        match fate {
+            Ok(Ok(Fate::Counted)) => self.counts.aggregated += 1,
+            Ok(Ok(Fate::Duplicate)) => self.counts.duplicate += 1,
+            Ok(Ok(Fate::Late)) => {
                 self.counts.late += 1;
                 if let Some(late) = &mut self.late {
                     late.write(line.bytes)?;
                     late.write(b"\n")?;
                 }
             }
-            Err(bad) => self.rejected(line, &bad)?,
+            Ok(Err(bad)) => self.rejected(line, &bad)?,
+            Err(bad) => self.rejected(line, bad)?,
         }
         if self.rows.len() > 64 << 10 { self.write() } else { Ok(()) }
-    }
-
-    #[inline]
-    fn event(&mut self, line: &Line) -> Result<Fate, Bad> {
-        if line.is_too_long() {
-            return Err(Bad::TooLong(LINE_BYTES));
-        }
-        let reading = &self.job.reading;
-        let mut found = ndjson::emptied(std::mem::take(&mut self.found));
-        let event = reading.fields.find(line.bytes, &mut found).map_err(Bad::from).and_then(|()| {
-            let time = reading.time(&found)?;
-            reading.key(&found, &mut self.key)?;
-            let rewritten = reading.rewritten(&found);
-            let mut values = emptied(std::mem::take(&mut self.values));
-            let read = reading.values(&found, &rewritten, &mut values);
-            let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-            let mut sink = |row: &Row| write_row(row, job, rows, written);
-            let event = read.map(|()| self.engine.push(0, time, &self.key, &values, &mut sink));
-            self.values = emptied(values);
-            event
-        });
-        self.found = ndjson::emptied(found);
-        event
     }
 
     #[cold]
@@ -235,7 +293,9 @@ impl Run<'_> {
             return Err(Error::invalid(doing, bad).hint("--reject FILE puts bad rows aside and goes on"));
         };
         self.counts.rejected += 1;
-        reject.write(&crate::event::reject(line, bad))
+        let mut json = serde_json::to_vec(&crate::read::reject(line, bad)).invalid("writing a record")?;
+        json.push(b'\n');
+        reject.write(&json)
     }
 
     /// Hands rows to whoever reads them.
@@ -262,12 +322,12 @@ impl Run<'_> {
         let sync = |file: &mut Option<Kept>| file.as_mut().map_or(Ok(0), Kept::sync);
         let (out_bytes, late_bytes, reject_bytes) =
             (sync(&mut self.file)?, sync(&mut self.late)?, sync(&mut self.reject)?);
-        let offset_bytes = lines.offset();
+        let (offset_bytes, lines_taken) = self.at;
         let before_sha256 = lines.input().before(offset_bytes).doing(format!("reading {}", self.name))?;
         let place = Place {
             fingerprint: self.job.fingerprint.clone(),
             offset_bytes,
-            lines: lines.number(),
+            lines: lines_taken,
             before_sha256,
             out_bytes,
             late_bytes,
@@ -275,7 +335,7 @@ impl Run<'_> {
             counts: self.counts,
             done,
         };
-        checkpoint.write(&place, &self.engine.save())
+        checkpoint.write(&place, &self.stage.save())
     }
 }
 
@@ -353,6 +413,12 @@ impl Source {
     /// Whether reading may wait for somebody.
     fn waits(&self) -> bool {
         !self.seekable
+    }
+
+    /// Whether reading would not wait now.
+    fn is_ready(&self) -> bool {
+        let mut file = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+        !self.waits() || poll(&mut file, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 

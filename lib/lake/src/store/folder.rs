@@ -1,72 +1,34 @@
-//! Where the files are.
+//! A lake in a folder of this machine.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::{LIMIT_BYTES, Put};
+use crate::Result;
 use crate::error::at;
-use crate::{Error, Result};
 
-/// A folder or a bucket.
+/// A folder.
 #[derive(Debug)]
-pub enum Store {
-    /// A folder of this machine.
-    Folder(PathBuf),
-}
-
-/// What became of a file that should be new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Put {
-    New,
-    /// Something stands there; it is untouched.
-    There,
-}
+pub(super) struct Folder(pub(super) PathBuf);
 
 /// What is put together lies here until it is whole.
 const SPOOL: &str = "_log/spool";
 
-/// No entry of a log, and no file that is compared, is larger.
-const LIMIT_BYTES: u64 = 16 << 30;
-
-impl Store {
-    /// The place a URL names: `file:PATH`.
-    ///
-    /// # Errors
-    /// Fails if it is of another kind.
-    pub fn of(url: &str) -> Result<Self> {
-        match url.split_once(':') {
-            Some(("file", path)) if !path.is_empty() => {
-                Ok(Self::Folder(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
-            }
-            _ => Err(Error::Url(url.to_owned())),
-        }
-    }
-
+impl Folder {
     fn path(&self, name: &str) -> PathBuf {
-        let Self::Folder(root) = self;
-        root.join(name)
+        self.0.join(name)
     }
 
-    /// The folder where files are put together, emptied of what killed runs left of `who`.
-    pub(crate) fn spool(&self, who: &str) -> Result<PathBuf> {
+    /// The folder where files are put together.
+    pub(super) fn spool(&self, who: &str) -> Result<PathBuf> {
         let folder = self.path(SPOOL).join(who);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(at(&folder)(error)),
-            _ => {}
-        }
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        make(&folder)?;
         Ok(folder)
     }
 
-    /// Keeps others of the same name away, as far as the place can.
-    pub(crate) fn lock(&self, who: &str) -> Result<Option<files::Lock>> {
-        let folder = self.path("_log");
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
-        Ok(Some(files::Lock::acquire(&folder.join(format!(".{who}.lock")))?))
-    }
-
     /// Gives a finished file of the spool its name, unless something has it.
-    pub(crate) fn publish(&self, spooled: &Path, name: &str) -> Result<Put> {
+    pub(super) fn publish(&self, spooled: &Path, name: &str) -> Result<Put> {
         let path = self.path(name);
         if let Some(folder) = path.parent() {
             make(folder)?;
@@ -77,18 +39,17 @@ impl Store {
             Err(error) => return Err(at(&path)(error)),
         };
         files::sync_directory(&path)?;
-        let _ = fs::remove_file(spooled);
         Ok(put)
     }
 
-    /// Whether a file holds what one of the spool does.
-    pub(crate) fn holds(&self, name: &str, spooled: &Path) -> Result<bool> {
-        let there = files::read(&self.path(name), LIMIT_BYTES)?;
-        Ok(there == files::read(spooled, LIMIT_BYTES)?)
+    /// Opens a file.
+    pub(super) fn open(&self, name: &str) -> Result<fs::File> {
+        let path = self.path(name);
+        fs::File::open(&path).map_err(at(&path))
     }
 
     /// Writes a small file, unless there is one.
-    pub(crate) fn create(&self, name: &str, content: &[u8]) -> Result<Put> {
+    pub(super) fn create(&self, name: &str, content: &[u8]) -> Result<Put> {
         let path = self.path(name);
         let folder = path.parent().unwrap_or(Path::new("."));
         make(folder)?;
@@ -110,14 +71,14 @@ impl Store {
     }
 
     /// Writes a small file, whatever stands there.
-    pub(crate) fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
+    pub(super) fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.path(name);
         make(path.parent().unwrap_or(Path::new(".")))?;
         Ok(files::replace(&path, content, &files::Attributes::mode(0o644))?)
     }
 
     /// Reads a small file; `None` if there is none.
-    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         match files::read(&self.path(name), LIMIT_BYTES) {
             Ok(content) => Ok(Some(content)),
             Err(files::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
@@ -126,7 +87,7 @@ impl Store {
     }
 
     /// Removes a file; one that is gone is no failure.
-    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+    pub(super) fn remove(&self, name: &str) -> Result<()> {
         match files::remove(&self.path(name)) {
             // Its folder is gone, too.
             Err(files::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
@@ -134,9 +95,9 @@ impl Store {
         }
     }
 
-    /// The names in a folder.
-    pub(crate) fn list(&self, folder: &str) -> Result<Vec<String>> {
-        let path = self.path(folder);
+    /// The names of the log's files.
+    pub(super) fn log(&self) -> Result<Vec<String>> {
+        let path = self.path("_log");
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -147,6 +108,40 @@ impl Store {
             names.push(entry.map_err(at(&path))?.file_name().to_string_lossy().into_owned());
         }
         Ok(names)
+    }
+
+    /// All files, with their sizes.
+    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let path = self.path(&folder);
+            let entries = match fs::read_dir(&path) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(at(&path)(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(at(&path))?;
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                let found = entry.metadata().map_err(at(&path))?;
+                if found.is_dir() && name != "_log" {
+                    folders.push(format!("{name}/"));
+                } else if found.is_file() {
+                    files.push((name, found.len()));
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// A file from there on.
+    pub(super) fn tail(&self, name: &str, from: u64) -> Result<Vec<u8>> {
+        let path = self.path(name);
+        let mut tail = Vec::new();
+        let mut file = fs::File::open(&path).map_err(at(&path))?;
+        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut tail)).map_err(at(&path))?;
+        Ok(tail)
     }
 }
 

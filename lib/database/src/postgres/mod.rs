@@ -1,0 +1,7 @@
+//! `PostgreSQL`.
+
+mod connection;
+mod table;
+mod value;
+
+pub(crate) use table::Reader;
