@@ -1,7 +1,7 @@
 //! Messages in.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -172,6 +172,21 @@ impl Consumer {
         let list = listed(places.iter().map(|place| (place, 0)))?;
         let done = if hold { self.client.pause(&list) } else { self.client.resume(&list) };
         done.map_err(|error| Error::of(&error, ""))
+    }
+
+    /// Leaves the group, so that the others need not wait until it is missed.
+    pub fn leave(self) {
+        self.client.unsubscribe();
+        // What it had is taken from it first, and the farewell goes out then.
+        let until = Instant::now() + Duration::from_secs(2);
+        let mut left = false;
+        while Instant::now() < until {
+            match self.queue.poll(Duration::from_millis(if left { 50 } else { 200 })) {
+                Some(Told::Revoke(_)) => left = self.let_go().is_ok(),
+                None if left => return,
+                _ => {}
+            }
+        }
     }
 
     /// Whether the group gave our partitions to others before we let them go.

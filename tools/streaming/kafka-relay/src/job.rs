@@ -51,12 +51,12 @@ impl Job {
         let document = args.pipeline.as_ref().map(cli::Input::pipeline).transpose()?;
         let (mut from, mut to) = (args.from.clone(), args.to.clone());
         let (mut keys, mut raw) = (args.keys.clone(), args.raw);
-        if let (Some(document), Some(step)) = (&document, &args.step) {
+        if let (Some(document), Some(step), Some(file)) = (&document, &args.step, &args.pipeline) {
             let source = document.sources.iter().find(|source| source.name == *step);
             let source = source.ok_or_else(|| {
                 let known: Vec<_> = document.sources.iter().map(|source| source.name.as_str()).collect();
                 Error::invalid(
-                    "reading the document",
+                    format!("reading {file}"),
                     format!("no source is called {step}; there are: {}", known.join(", ")),
                 )
             })?;

@@ -75,6 +75,9 @@ pub(crate) fn relay(job: &Job, topic: &str, progress: &mut Progress, out: &mut O
         relay.progress.to = target.delivered();
     }
     relay.rejects.flush()?;
+    if ended.is_ok() && relay.parts.iter().any(|part| part.assigned) && job.group.is_some() {
+        relay.consumer.leave();
+    }
     ended
 }
 
