@@ -45,6 +45,8 @@ pub struct Batch {
     /// Where to go on once they are safe; none if that has not changed, or
     /// nothing could go on there.
     pub position: Option<Vec<Scalar>>,
+    /// The same for changes: a place in the log.
+    pub log: Option<model::LogPlace>,
 }
 
 /// A kind of database.
