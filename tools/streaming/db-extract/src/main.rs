@@ -56,12 +56,12 @@
 //! unless the table has REPLICA IDENTITY FULL. Long values an update did not
 //! touch are then missing in `after`, and their columns named in `unchanged`.
 //!
-//! - `PostgreSQL`: wal_level is logical, and `CREATE PUBLICATION orders FOR TABLE
+//! - `PostgreSQL`: `wal_level` is logical, and `CREATE PUBLICATION orders FOR TABLE
 //!   orders` was said. The first run makes the slot; `SELECT
 //!   pg_drop_replication_slot('orders')` ends it, or the server keeps its log for
 //!   ever. An idle table lets the log go every `--heartbeat`. A slot that is lost
 //!   ends the run at once: `wal_lost`.
-//! - `MariaDB`, `MySQL`: binlog_format is ROW, binlog_row_image FULL, the user has
+//! - `MariaDB`, `MySQL`: `binlog_format` is ROW, `binlog_row_image` FULL, the user has
 //!   REPLICATION SLAVE and REPLICATION CLIENT (BINLOG MONITOR), `--server-id` is
 //!   no other replica's. A log that was removed too early: `binlog_purged`.
 //!
