@@ -24,6 +24,8 @@ pub(crate) struct Column {
     pub(crate) sql_type: String,
     pub(crate) oid: u32,
     pub(crate) not_null: bool,
+    /// What stands in brackets behind the type, in a form of its own.
+    pub(crate) modifier: i32,
 }
 
 pub(crate) struct Reader {
@@ -109,7 +111,6 @@ impl Reader {
     }
 
     /// The connection, once all rows are read.
-    #[expect(dead_code, reason = "change capture comes next")]
     pub(crate) fn into_connection(self) -> Connection {
         self.connection
     }
@@ -303,7 +304,8 @@ pub(crate) fn find_table(connection: &Connection, name: &str) -> Result<Table> {
 }
 
 pub(crate) fn columns(connection: &Connection, table: u32) -> Result<Vec<Column>> {
-    let asked = "SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod), atttypid, attnotnull
+    let asked =
+        "SELECT attname::text, pg_catalog.format_type(atttypid, atttypmod), atttypid, attnotnull, atttypmod
         FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
     let rows = connection.rows(asked, &[&table])?;
     let column = |row: &tokio_postgres::Row| Column {
@@ -311,6 +313,7 @@ pub(crate) fn columns(connection: &Connection, table: u32) -> Result<Vec<Column>
         sql_type: row.get(1),
         oid: row.get(2),
         not_null: row.get(3),
+        modifier: row.get(4),
     };
     Ok(rows.iter().map(column).collect())
 }
