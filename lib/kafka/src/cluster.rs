@@ -227,6 +227,11 @@ pub(crate) fn client(
         ("queued.max.messages.kbytes", "65536"),
         ("fetch.queue.backoff.ms", "5"),
         ("partition.assignment.strategy", "range"),
+        // A topic that is new is soon part of what a group shares.
+        ("topic.metadata.refresh.interval.ms", "10000"),
+        // Partitions of a process that died go to others soon.
+        ("session.timeout.ms", "10000"),
+        ("heartbeat.interval.ms", "1000"),
     ] {
         if config.get(name).is_none() {
             config.set(name, value);

@@ -118,7 +118,11 @@ impl Consumer {
                     _ if matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                         Err(Error::Invalid(format!("the offset asked for is gone: {text}")))
                     }
-                    _ if matches!(code, Code::Fatal | Code::FencedInstanceId) => Err(Error::Other(text)),
+                    Error::Fenced => Err(Error::Fenced),
+                    _ if code == Code::Fatal => Err(match self.client.client().fatal_error() {
+                        Some((Code::FencedInstanceId, _)) => Error::Fenced,
+                        _ => Error::Other(text),
+                    }),
                     // Everything else librdkafka tries again by itself.
                     _ => Ok(Event::Nothing),
                 }
