@@ -49,6 +49,10 @@ bench-ha *args:
 bench-cluster *args:
     tests/bench/cluster {{args}}
 
+# The bars of record-clean, beside jq and Miller
+bench-stream-clean *args:
+    tests/bench/stream-clean {{args}}
+
 # Ten minutes at full CPU load: no failover (root)
 soak *args:
     tests/bench/ha --only soak {{args}}

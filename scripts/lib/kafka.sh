@@ -6,7 +6,7 @@
 #   kafka_kill DIR N           kill -9 of broker N, its data stays
 #   kafka_start DIR N          again
 #   kafka_ready [COUNT]        that many brokers answer
-#   kafka_tool CLASS ARG…      one of Kafka's own: TopicCommand, ConsumerGroupCommand, …
+#   kafka_tool CLASS ARG…      one of Kafka's own: TopicCommand, consumer.group.ConsumerGroupCommand, …
 #   kafka_topic NAME PARTITIONS [KEY=VALUE…]
 #   kafka_down DIR             ends all of them; the folder stays
 #

@@ -14,7 +14,7 @@ mod common;
 
 const NOW: &str = "2026-05-31T00:00:00Z";
 
-const RULES: [&str; 16] = [
+const RULES: [&str; 22] = [
     "require: [id]",
     "rename: {usr: user, old: new, new: old}",
     "trim: [user]",
@@ -31,6 +31,12 @@ const RULES: [&str; 16] = [
     "purge: {at: 30d}",
     "dedupe: {key: [id], last: 5}",
     "[format: {label: '{user}/{id}'}, drop: [secret]]",
+    "cast: {meta.n: int}",
+    "rename: {meta.who: who, /meta/a.b: ab}",
+    "default: {meta.c: none, meta.deep.er: 1}",
+    "drop: [meta.secret, meta.deep.x]",
+    "jq: 'select(.kind != \"x\") | .double = .id * 2'",
+    "dedupe: {key: [country, meta.n], within: 2h, time: at}",
 ];
 
 const KEY: &str = "sixteen bytes and a few more";
@@ -85,7 +91,7 @@ def time(value):
     try: return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=int(number(value)))
     except OverflowError: raise Reject('time')
 now = datetime(2026, 5, 31, tzinfo=timezone.utc)
-seen, order = set(), deque()
+seen, order, near = set(), deque(), {}
 def has(row, name): return row.get(name) is not None
 def clean(row):
     if row.get('id') in (None, ''): raise Reject('require')
@@ -118,6 +124,30 @@ def clean(row):
     if row['id'].text in seen: return None
     row['label'] = (row['user'] if has(row, 'user') else '') + '/' + row['id'].text
     row.pop('secret', None)
+    meta = row.get('meta')
+    if isinstance(meta, dict):
+        if has(meta, 'n'):
+            if isinstance(meta['n'], (list, dict)): raise Reject('nested')
+            meta['n'] = integer(meta['n'])
+        ab, who = meta.pop('a.b', no), meta.pop('who', no)
+        for name, value in (('ab', ab), ('who', who)):
+            if value is not no:
+                if name in row: raise Reject('rename')
+                row[name] = value
+    elif meta is not None: raise Reject('default')
+    else: meta = row['meta'] = {}
+    if not has(meta, 'c'): meta['c'] = 'none'
+    if not has(meta, 'deep'): meta['deep'] = {}
+    if not isinstance(meta['deep'], dict): raise Reject('default')
+    if not has(meta['deep'], 'er'): meta['deep']['er'] = Number('1')
+    meta.pop('secret', None); meta['deep'].pop('x', None)
+    if kind == 'x': return None
+    row['double'] = Number(str(int(row['id']) * 2))
+    if at is not None:
+        key, span = (row['country'], meta['n'].text if has(meta, 'n') else meta.get('n', no)), timedelta(hours=2)
+        if key in near and abs(at - near[key]) <= span: return None
+        near[key] = max(at, near.get(key, at))
+        for old in [old for old, time in near.items() if max(near.values()) - time > span]: del near[old]
     seen.add(row['id'].text); order.append(row['id'].text)
     if len(order) > 5: seen.discard(order.popleft())
     return row
@@ -146,7 +176,7 @@ if rejected != [a['line'] for a in aside]: sys.exit(f'wanted {rejected} aside, g
 
 /// A row: each field with one of these values, or none.
 fn row() -> impl Strategy<Value = String> {
-    const FIELDS: [(&str, &[&str]); 11] = [
+    const FIELDS: [(&str, &[&str]); 13] = [
         (
             "usr",
             &[
@@ -201,6 +231,22 @@ fn row() -> impl Strategy<Value = String> {
         ("kind", &["\"live\"", "2", "\"x\"", "\"test\"", "1", "1.0"]),
         ("secret", &["\"s\"", "{\"a\":[1,2]}"]),
         ("old", &["1", "\"o\"", "null"]),
+        (
+            "meta",
+            &[
+                r#"{"n":1,"who":"ada","secret":[1,2]}"#,
+                r#"{ "n" : "2" , "deep":{"x":1.10, "er":null} }"#,
+                r#"{"c":"x","a.b":1.50,"deep":{"x":2,"y":{"x":3}}}"#,
+                r#"{"n":1.5}"#,
+                r#"{"n":3,"\u0063":"e","deep":{}}"#,
+                "{}",
+                "null",
+                "7",
+                r#"{"deep":[1]}"#,
+                r#"{"n":{}}"#,
+            ],
+        ),
+        ("who", &["null", "\"w\""]),
         ("new", &["2", "\"n\"", "{\"deep\": [1.10, null]}"]),
     ];
     let id = prop_oneof![

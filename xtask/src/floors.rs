@@ -7,11 +7,13 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("reqwest", &["http"]),
     ("rusqlite", &["database"]),
+    ("tokio-postgres", &["database"]),
+    ("mysql_async", &["database"]),
     ("rdkafka", &["kafka"]),
-    ("rustls", &["probe", "http", "x509"]),
+    ("rustls", &["probe", "http", "x509", "database"]),
     ("x509-parser", &["x509"]),
     ("saphyr-parser", &["document", "yaml-splice"]),
     ("toml_edit", &["runtime-config"]),

@@ -3,6 +3,7 @@
 //! A [`Reader`] gives one table batch by batch. Each [`Batch`] is a number of
 //! whole lines and the [`Scalar`]s to go on after. [`Overlap`] knows which
 //! rows were given before, where reading begins a little before the last row.
+//! [`Changes`] gives a table's rows, then every change to it.
 //!
 //! Values keep all they have: whole numbers and decimals are JSON numbers
 //! with every digit, bytes are base64, times are as the database gives them.
@@ -19,17 +20,21 @@
 //! assert_eq!(batch.lines, b"{\"id\":1,\"n\":9007199254740993}\n");
 //! ```
 
+mod changes;
 mod error;
 mod json;
 mod overlap;
+mod postgres;
 mod reader;
 mod scalar;
 mod sqlite;
 mod time;
+mod tls;
 mod url;
 
+pub use changes::{ACCEPT, Changes, Follow, Got, difference};
 pub use error::{Error, Result};
 pub use overlap::{Overlap, Seen};
 pub use reader::{Batch, Reader, Wanted};
 pub use scalar::Scalar;
-pub use url::Url;
+pub use url::{Server, Tls, Url};

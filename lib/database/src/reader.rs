@@ -1,7 +1,7 @@
 //! A table, batch by batch, whatever database it is in.
 
 use crate::scalar::Scalar;
-use crate::{Overlap, Result, Url, sqlite};
+use crate::{Overlap, Result, Url, postgres, sqlite};
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -45,44 +45,45 @@ pub struct Batch {
     /// Where to go on once they are safe; none if that has not changed, or
     /// nothing could go on there.
     pub position: Option<Vec<Scalar>>,
+    /// The same for changes: a place in the log.
+    pub log: Option<model::LogPlace>,
+}
+
+/// A kind of database.
+pub(crate) trait Source: std::fmt::Debug {
+    fn columns(&self) -> &[String];
+    fn is_ordered(&self) -> bool;
+    fn overlap(&self) -> Option<&Overlap>;
+    fn null_cursor(&mut self) -> Result<Option<String>>;
+    fn next(&mut self, batch: &mut Batch) -> Result<bool>;
 }
 
 /// An open table.
 #[derive(Debug)]
-pub struct Reader {
-    of: Of,
-    columns: Vec<String>,
-}
-
-#[derive(Debug)]
-enum Of {
-    Sqlite(sqlite::Reader),
-}
+pub struct Reader(Box<dyn Source>);
 
 impl Reader {
     /// Opens a table.
     ///
     /// # Errors
     /// Fails if there is no such database or table, or it does not let us in.
-    pub fn open(url: &Url, _password: Option<&str>, wanted: Wanted) -> Result<Self> {
-        let of = match url {
-            Url::Sqlite(path) => Of::Sqlite(sqlite::Reader::open(path, wanted)?),
-        };
-        let Of::Sqlite(reader) = &of;
-        let columns = reader.columns().to_vec();
-        Ok(Self { of, columns })
+    pub fn open(url: &Url, password: Option<&str>, wanted: Wanted) -> Result<Self> {
+        Ok(Self(match url {
+            Url::Sqlite(path) => Box::new(sqlite::Reader::open(path, wanted)?),
+            Url::Postgres(server) => Box::new(postgres::Reader::open(server, password, wanted)?),
+            Url::Mysql(_) => return Err(crate::Error::invalid("MySQL and MariaDB are not there yet")),
+        }))
     }
 
     /// The columns that are read, each with its type: where one is another
     /// than before, the rows are no longer what they were.
     pub fn columns(&self) -> &[String] {
-        &self.columns
+        self.0.columns()
     }
 
     /// Whether reading can go on in the middle: rows have an order.
     pub fn is_ordered(&self) -> bool {
-        let Of::Sqlite(reader) = &self.of;
-        reader.is_ordered()
+        self.0.is_ordered()
     }
 
     /// A column of the cursor that is null in some row: such rows are not seen.
@@ -90,8 +91,7 @@ impl Reader {
     /// # Errors
     /// Fails if the database does.
     pub fn null_cursor(&mut self) -> Result<Option<String>> {
-        let Of::Sqlite(reader) = &mut self.of;
-        reader.null_cursor()
+        self.0.null_cursor()
     }
 
     /// The next rows; false if they are the last.
@@ -101,13 +101,11 @@ impl Reader {
     pub fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         batch.lines.clear();
         *batch = Batch { lines: std::mem::take(&mut batch.lines), ..Batch::default() };
-        let Of::Sqlite(reader) = &mut self.of;
-        reader.next(batch)
+        self.0.next(batch)
     }
 
     /// Rows given before that must be known to the next run.
     pub fn overlap(&self) -> Option<&Overlap> {
-        let Of::Sqlite(reader) = &self.of;
-        reader.overlap()
+        self.0.overlap()
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql};
 
+use crate::reader::Source;
 use crate::scalar::Scalar;
 use crate::{Batch, Error, Overlap, Result, Wanted, json};
 
@@ -98,19 +99,46 @@ impl Reader {
         Ok(Self { connection, wanted, columns, names, heads, order, nullable, after })
     }
 
-    pub(crate) fn columns(&self) -> &[String] {
+    fn query(&self) -> String {
+        let selected: Vec<_> =
+            self.names.iter().map(|name| quoted(name)).chain(self.order.iter().cloned()).collect();
+        let marks: Vec<_> = (1..=self.order.len()).map(|n| format!("?{n}")).collect();
+        let order = self.order.join(",");
+        let mut conditions: Vec<_> = self.nullable.iter().map(|name| format!("{name} IS NOT NULL")).collect();
+        match &self.after {
+            Next::Start | Next::Row(_) => {}
+            Next::At(_) => conditions.push(format!("{} >= ?1", self.order[0])),
+            Next::After(_) => conditions.push(format!("({order}) > ({})", marks.join(","))),
+        }
+        let mut asked = format!("SELECT {} FROM {}", selected.join(","), quoted(&self.wanted.table));
+        if !conditions.is_empty() {
+            asked += &format!(" WHERE {}", conditions.join(" AND "));
+        }
+        if !self.order.is_empty() {
+            asked += &format!(" ORDER BY {order}");
+        }
+        asked += &format!(" LIMIT {}", self.wanted.batch_rows);
+        if let Next::Row(so_far) = self.after {
+            asked += &format!(" OFFSET {so_far}");
+        }
+        asked
+    }
+}
+
+impl Source for Reader {
+    fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    pub(crate) fn is_ordered(&self) -> bool {
+    fn is_ordered(&self) -> bool {
         !self.order.is_empty()
     }
 
-    pub(crate) fn overlap(&self) -> Option<&Overlap> {
+    fn overlap(&self) -> Option<&Overlap> {
         self.wanted.overlap.as_ref()
     }
 
-    pub(crate) fn null_cursor(&mut self) -> Result<Option<String>> {
+    fn null_cursor(&mut self) -> Result<Option<String>> {
         let table = quoted(&self.wanted.table);
         for name in &self.nullable {
             let asked = format!("SELECT EXISTS(SELECT 1 FROM {table} WHERE {name} IS NULL)");
@@ -121,7 +149,7 @@ impl Reader {
         Ok(None)
     }
 
-    pub(crate) fn next(&mut self, batch: &mut Batch) -> Result<bool> {
+    fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         let asked = self.query();
         let mut statement = self.connection.prepare_cached(&asked)?;
         let mut rows = match &self.after {
@@ -163,31 +191,6 @@ impl Reader {
             self.after = Next::After(position);
         }
         Ok(more)
-    }
-
-    fn query(&self) -> String {
-        let selected: Vec<_> =
-            self.names.iter().map(|name| quoted(name)).chain(self.order.iter().cloned()).collect();
-        let marks: Vec<_> = (1..=self.order.len()).map(|n| format!("?{n}")).collect();
-        let order = self.order.join(",");
-        let mut conditions: Vec<_> = self.nullable.iter().map(|name| format!("{name} IS NOT NULL")).collect();
-        match &self.after {
-            Next::Start | Next::Row(_) => {}
-            Next::At(_) => conditions.push(format!("{} >= ?1", self.order[0])),
-            Next::After(_) => conditions.push(format!("({order}) > ({})", marks.join(","))),
-        }
-        let mut asked = format!("SELECT {} FROM {}", selected.join(","), quoted(&self.wanted.table));
-        if !conditions.is_empty() {
-            asked += &format!(" WHERE {}", conditions.join(" AND "));
-        }
-        if !self.order.is_empty() {
-            asked += &format!(" ORDER BY {order}");
-        }
-        asked += &format!(" LIMIT {}", self.wanted.batch_rows);
-        if let Next::Row(so_far) = self.after {
-            asked += &format!(" OFFSET {so_far}");
-        }
-        asked
     }
 }
 

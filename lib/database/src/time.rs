@@ -84,6 +84,15 @@ impl<'a> Written<'a> {
     }
 }
 
+/// Where `PostgreSQL` counts from, counted from 1970.
+pub(crate) const YEAR_2000_US: i64 = 946_684_800_000_000;
+
+/// Microseconds since 1970 as RFC 3339.
+pub(crate) fn rfc3339(us: i64) -> String {
+    let zero = Written { us, between: Some('T'), has_seconds: true, fraction: 6, zone: "Z" };
+    zero.back(0)
+}
+
 /// A number since 1970 in microseconds: seconds, from 10^11 on milliseconds,
 /// from 10^14 on microseconds. With what one of its units is.
 pub(crate) fn of_number(number: i64) -> (i64, i64) {
@@ -142,6 +151,11 @@ mod tests {
         ] {
             assert_eq!(Written::read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_rfc_3339() {
+        assert_eq!(rfc3339(YEAR_2000_US + 1), "2000-01-01T00:00:00.000001Z");
     }
 
     #[test]

@@ -74,7 +74,7 @@ const LATEST: Offset = Offset::End;
 
 impl Cluster {
     pub(crate) fn open(connection: &Connection, isolation: Isolation) -> Result<Self> {
-        Ok(Self { client: client(connection, None, isolation)?, connection: connection.clone() })
+        Ok(Self { client: client(connection, None, None, isolation)?, connection: connection.clone() })
     }
 
     /// Every topic but the brokers' own, by name.
@@ -177,7 +177,7 @@ impl Cluster {
     /// # Errors
     /// Fails if nobody answers in time.
     pub fn committed(&self, group: &str, places: &[Place]) -> Result<BTreeMap<Place, Committed>> {
-        let member = client(&self.connection, Some(group), Isolation::Committed)?;
+        let member = client(&self.connection, Some(group), None, Isolation::Committed)?;
         read_committed(&member, places, self.connection.timeout)
     }
 
@@ -211,6 +211,7 @@ impl Cluster {
 pub(crate) fn client(
     connection: &Connection,
     group: Option<&str>,
+    instance: Option<&str>,
     isolation: Isolation,
 ) -> Result<BaseConsumer<Hearing>> {
     let mut config = connection.config();
@@ -229,7 +230,7 @@ pub(crate) fn client(
         ("partition.assignment.strategy", "range"),
         // A topic that is new is soon part of what a group shares.
         ("topic.metadata.refresh.interval.ms", "10000"),
-        // Partitions of a process that died go to others soon.
+        // Who was killed holds the others up no longer than this.
         ("session.timeout.ms", "10000"),
         ("heartbeat.interval.ms", "1000"),
     ] {
@@ -239,6 +240,9 @@ pub(crate) fn client(
     }
     if let Some(group) = group {
         config.set("group.id", group);
+    }
+    if let Some(instance) = instance {
+        config.set("group.instance.id", instance);
     }
     config.create_with_context(Hearing::default()).map_err(|error| Error::of(&error, ""))
 }

@@ -1,7 +1,7 @@
 //! Messages in.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -52,28 +52,36 @@ impl Consumer {
         from: &BTreeMap<Place, i64>,
     ) -> Result<Self> {
         // Without a group librdkafka has no queue for a consumer; a name is no membership.
-        let consumer = Self::open(connection, group.unwrap_or("bareplane"), isolation)?;
+        let consumer = Self::open(connection, group.unwrap_or("bareplane"), None, isolation)?;
         consumer.take(from)?;
         Ok(consumer)
     }
 
-    /// Joins a group, which says by [`Event::Assigned`] what to read.
+    /// Joins a group, which says by [`Event::Assigned`] what to read. With an
+    /// instance's name, another one of that name takes its place at once, and
+    /// [`Error::Fenced`] tells it so.
     ///
     /// # Errors
     /// Fails if the settings make no sense.
     pub fn subscribed(
         connection: &Connection,
         group: &str,
+        instance: Option<&str>,
         isolation: Isolation,
         topics: &[&str],
     ) -> Result<Self> {
-        let consumer = Self::open(connection, group, isolation)?;
+        let consumer = Self::open(connection, group, instance, isolation)?;
         consumer.client.subscribe(topics).map_err(|error| Error::of(&error, ""))?;
         Ok(consumer)
     }
 
-    fn open(connection: &Connection, group: &str, isolation: Isolation) -> Result<Self> {
-        let client = client(connection, Some(group), isolation)?;
+    fn open(
+        connection: &Connection,
+        group: &str,
+        instance: Option<&str>,
+        isolation: Isolation,
+    ) -> Result<Self> {
+        let client = client(connection, Some(group), instance, isolation)?;
         let queue = Queue::consumer(client.client().native_client())
             .ok_or_else(|| Error::Other("librdkafka has no queue".to_owned()))?;
         Ok(Self { queue, client, connection: connection.clone() })
@@ -112,17 +120,20 @@ impl Consumer {
                 if let Some(error) = hearing.turned_away() {
                     return Err(error);
                 }
+                if code == Code::Fatal {
+                    let (cause, text) = self.client.client().fatal_error().unwrap_or((code, text));
+                    return Err(match Error::of_code(cause, "") {
+                        Error::Other(_) => Error::Other(text),
+                        error => error,
+                    });
+                }
                 match Error::of_code(code, &text) {
                     Error::NoSuchTopic(_) => Err(Error::NoSuchTopic(named(&text))),
                     Error::Auth(_) => Err(Error::Auth(text)),
+                    Error::Fenced => Err(Error::Fenced),
                     _ if matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                         Err(Error::Invalid(format!("the offset asked for is gone: {text}")))
                     }
-                    Error::Fenced => Err(Error::Fenced),
-                    _ if code == Code::Fatal => Err(match self.client.client().fatal_error() {
-                        Some((Code::FencedInstanceId, _)) => Error::Fenced,
-                        _ => Error::Other(text),
-                    }),
                     // Everything else librdkafka tries again by itself.
                     _ => Ok(Event::Nothing),
                 }
@@ -161,6 +172,21 @@ impl Consumer {
         let list = listed(places.iter().map(|place| (place, 0)))?;
         let done = if hold { self.client.pause(&list) } else { self.client.resume(&list) };
         done.map_err(|error| Error::of(&error, ""))
+    }
+
+    /// Leaves the group, so that the others need not wait until it is missed.
+    pub fn leave(self) {
+        self.client.unsubscribe();
+        // What it had is taken from it first, and the farewell goes out then.
+        let until = Instant::now() + Duration::from_secs(2);
+        let mut left = false;
+        while Instant::now() < until {
+            match self.queue.poll(Duration::from_millis(if left { 50 } else { 200 })) {
+                Some(Told::Revoke(_)) => left = self.let_go().is_ok(),
+                None if left => return,
+                _ => {}
+            }
+        }
     }
 
     /// Whether the group gave our partitions to others before we let them go.

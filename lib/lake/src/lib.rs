@@ -15,6 +15,7 @@
 //! and another HTTP stack.
 
 mod cell;
+mod check;
 mod columns;
 mod decimal;
 mod error;
@@ -24,6 +25,7 @@ mod store;
 mod stream;
 mod table;
 
+pub use check::{Checked, Wrong};
 pub use error::{Error, Result};
 pub use log::{Commit, File, Held, Lake};
 pub use schema::{Column, Sample, Schema, Type};

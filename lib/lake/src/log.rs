@@ -164,6 +164,18 @@ impl Lake {
         Ok(intent.files)
     }
 
+    /// Files that were about to be put when their run was last seen, and are in no entry.
+    pub(crate) fn intended(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for name in self.store.log()?.iter().filter(|name| name.starts_with("intent-")) {
+            let content = self.store.read(&format!("_log/{name}"))?.unwrap_or_default();
+            files.extend(
+                serde_json::from_slice::<Intent>(&content).into_iter().flat_map(|intent| intent.files),
+            );
+        }
+        Ok(files)
+    }
+
     /// Says what is about to be put, so that the next run finds it.
     pub(crate) fn intend(&self, who: &str, from: u64, files: Vec<String>) -> Result<()> {
         let content = serde_json::to_vec(&Intent { from, files })

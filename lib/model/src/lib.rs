@@ -46,7 +46,7 @@ pub use credentials::Credentials;
 pub use difference::Difference;
 pub use drill::{Drill, DrillPlan, DrillRequest, DrillRun, LongLived, PredictedMs, Spread};
 pub use etcd::{EtcdBackup, EtcdMember};
-pub use extract::Checkpoint;
+pub use extract::{ChangeSource, Checkpoint, LogPlace, RowChange, RowOp};
 pub use fault::{Fault, Kind};
 pub use file::WantedFile;
 pub use finding::{Finding, Severity, Status};

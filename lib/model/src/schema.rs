@@ -33,6 +33,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::NextStep>("next-step"),
         entry::<crate::Prediction>("prediction"),
         entry::<crate::Reject>("reject"),
+        entry::<crate::RowChange>("row_change"),
         entry::<crate::SshResult>("ssh-result"),
         entry::<crate::Step>("step"),
         entry::<crate::Vip>("vip"),

@@ -105,7 +105,11 @@ fn bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
-fn names(path: &str) -> Result<Vec<String>, PathError> {
+/// The names on the way to a field: of `meta.country` and of `/meta/country` the same.
+///
+/// # Errors
+/// Fails if the path makes no sense.
+pub fn names(path: &str) -> Result<Vec<String>, PathError> {
     let Some(pointer) = path.strip_prefix('/') else {
         let names: Vec<_> = path.split('.').map(str::to_owned).collect();
         let empty = names.iter().any(String::is_empty);

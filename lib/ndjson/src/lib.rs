@@ -26,7 +26,7 @@ mod scan;
 pub mod time;
 mod value;
 
-pub use fields::{Fields, PathError};
+pub use fields::{Fields, PathError, names};
 pub use lines::{Block, Line, Lines};
 pub use scan::{Broken, Why, each};
 pub use value::{Text, Value, emptied};

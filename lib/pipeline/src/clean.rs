@@ -10,62 +10,68 @@ use std::str::FromStr;
 use document::{Field, Problem, Problems};
 use serde::{Serialize, Serializer};
 
+pub use crate::field_path::FieldPath;
 use crate::unit::{Span, shown};
 use crate::words::Secret;
 
-/// One rule. Fields are those at the top of a row.
+/// One rule. A field is one at the top of a row, `name`, or one in an object there,
+/// `meta.name` or `/meta/name`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// These fields are there, are not null and not empty text; else the row is rejected.
-    Require(Vec<String>),
+    Require(Vec<FieldPath>),
     /// Only these fields are kept.
-    Keep(Vec<String>),
+    Keep(Vec<FieldPath>),
     /// These fields are taken out.
-    Drop(Vec<String>),
+    Drop(Vec<FieldPath>),
     /// Fields get other names: old name to new name.
-    Rename(BTreeMap<String, String>),
+    Rename(BTreeMap<FieldPath, FieldPath>),
     /// A new field is a copy of another: new name to old name.
-    Copy(BTreeMap<String, String>),
+    Copy(BTreeMap<FieldPath, FieldPath>),
     /// A new field is text made of others: `{first} {last}`.
-    Format(BTreeMap<String, Template>),
+    Format(BTreeMap<FieldPath, Template>),
     /// Fields become of another type: int, decimal, decimal(12,2), bool, text, timestamp,
     /// timestamp:FORMAT|FORMAT.
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
-    Cast(BTreeMap<String, Cast>),
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<FieldPath, String>"))]
+    Cast(BTreeMap<FieldPath, Cast>),
     /// Fields that are missing or null get a value.
-    Default(BTreeMap<String, Scalar>),
+    Default(BTreeMap<FieldPath, Scalar>),
     /// Text loses blanks at both ends.
-    Trim(Vec<String>),
+    Trim(Vec<FieldPath>),
     /// Text goes to lower case.
-    Lower(Vec<String>),
+    Lower(Vec<FieldPath>),
     /// Text goes to upper case.
-    Upper(Vec<String>),
+    Upper(Vec<FieldPath>),
     /// Numbers lie within bounds, both included: `0..100`, `0..`, `..100`.
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
-    Range(BTreeMap<String, Range>),
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<FieldPath, String>"))]
+    Range(BTreeMap<FieldPath, Range>),
     /// Text matches a regular expression.
-    Match(BTreeMap<String, String>),
+    Match(BTreeMap<FieldPath, String>),
     /// Values are among these.
-    OneOf(BTreeMap<String, Vec<Scalar>>),
+    OneOf(BTreeMap<FieldPath, Vec<Scalar>>),
     /// Text is hidden but for so many characters at its end.
-    Mask(BTreeMap<String, u32>),
+    Mask(BTreeMap<FieldPath, u32>),
     /// Values become a keyed hash: HMAC-SHA-256 in hexadecimal.
     Hash(Hash),
     /// Rows whose field has one of these values are taken out.
-    Discard(BTreeMap<String, Vec<Scalar>>),
+    Discard(BTreeMap<FieldPath, Vec<Scalar>>),
     /// Rows older than so long are taken out: a field with a time to an age.
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, String>"))]
-    Purge(BTreeMap<String, Span>),
-    /// Rows whose key was there among the last so many keys are taken out.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<FieldPath, String>"))]
+    Purge(BTreeMap<FieldPath, Span>),
+    /// Rows whose key was there before are taken out.
     Dedupe(Dedupe),
+    /// The row becomes what a jq expression makes of it; it is taken out if that is nothing.
+    Jq(String),
+    /// The row is valid by the JSON Schema in this file.
+    Schema(String),
 }
 
 /// The names of all rules, as they are written.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 21] = [
     "require", "keep", "drop", "rename", "copy", "format", "cast", "default", "trim", "lower", "upper",
-    "range", "match", "one_of", "mask", "hash", "discard", "purge", "dedupe",
+    "range", "match", "one_of", "mask", "hash", "discard", "purge", "dedupe", "jq", "schema",
 ];
 
 /// Reads rules by themselves: one, or a list of them.
@@ -88,7 +94,7 @@ pub fn parse(text: &str) -> Result<Vec<Rule>, Vec<Problem>> {
 #[serde(deny_unknown_fields)]
 pub struct Hash {
     /// The fields.
-    pub fields: Vec<String>,
+    pub fields: Vec<FieldPath>,
     /// Where the key is found: `env:NAME` or `file:PATH`; null if who runs it says so.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub key: Option<Secret>,
@@ -100,9 +106,16 @@ pub struct Hash {
 #[serde(deny_unknown_fields)]
 pub struct Dedupe {
     /// The fields that make two rows the same.
-    pub key: Vec<String>,
-    /// How many keys are remembered.
+    pub key: Vec<FieldPath>,
+    /// How many keys are remembered at most.
+    #[serde(default = "crate::defaults::dedupe_last")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000_000)))]
     pub last: u32,
+    /// How far apart in time two rows are the same; null for however far.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub within: Option<Span>,
+    /// The field with the time; null if no time matters.
+    pub time: Option<FieldPath>,
 }
 
 /// A value without parts.
@@ -141,6 +154,8 @@ impl Rule {
             Self::Discard(_) => "discard",
             Self::Purge(_) => "purge",
             Self::Dedupe(_) => "dedupe",
+            Self::Jq(_) => "jq",
+            Self::Schema(_) => "schema",
         }
     }
 }
@@ -167,7 +182,7 @@ pub enum Part {
     /// Text as it is.
     Text(String),
     /// A field's value.
-    Field(String),
+    Field(FieldPath),
 }
 
 impl FromStr for Template {
@@ -188,13 +203,14 @@ impl FromStr for Template {
                 continue;
             }
             let (field, after) = rest.split_once('}').filter(|_| brace == "{").ok_or_else(wrong)?;
-            if !crate::rules::is_field(field) || field.contains('{') {
+            if field.contains('{') {
                 return Err(wrong());
             }
+            let field = field.parse()?;
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
-            parts.push(Part::Field(field.to_owned()));
+            parts.push(Part::Field(field));
             rest = after;
         }
         plain.push_str(rest);

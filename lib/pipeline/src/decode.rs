@@ -123,6 +123,7 @@ fn topic(field: &Field) -> Option<Topic> {
         partitions: keys.or("partitions", defaults::partitions(), |f| f.number(1..=10_000)),
         replicas: keys.or("replicas", defaults::replicas(), |f| f.number(1..=100)),
         key: keys.or("key", Vec::new(), names_or_none),
+        schema: keys.optional("schema", rules::file),
         config: keys.or("config", BTreeMap::new(), settings),
     };
     keys.finish();

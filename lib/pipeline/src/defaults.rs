@@ -11,6 +11,11 @@ pub(crate) fn replicas() -> u16 {
     1
 }
 
+/// A key takes some 100 bytes.
+pub(crate) fn dedupe_last() -> u32 {
+    1_000_000
+}
+
 pub(crate) fn roll_size() -> Size {
     Size { bytes: 128 << 20 }
 }

@@ -12,6 +12,7 @@ pub mod clean;
 mod decimal;
 mod decode;
 mod defaults;
+mod field_path;
 mod model;
 mod rules;
 #[cfg(feature = "schema")]
@@ -138,6 +139,22 @@ mod tests {
         assert!(only("decimal(12,2)", "decimal(2,12)").contains("decimal"));
         assert!(only("{range: {amount: \"0..100000\"}}", "{range: {amount: \"9..1\"}}").contains("range"));
         assert!(only("{one_of: {country: [DE, FR, IT, PL]}}", "{match: {country: \"[\"}}").contains("match"));
+        assert_eq!(
+            only("{trim: [customer]}", "{jq: \".a | nonsense\"}"),
+            "sources[0].clean[2].jq: there is no filter nonsense"
+        );
+        assert!(only("{trim: [customer]}", "{trim: [a..b]}").contains("has an empty name"));
+        assert!(only("{trim: [customer]}", "{trim: [a.b, /a/b]}").contains("there twice"));
+        assert!(only("{trim: [customer]}", "{rename: {a: b, a.c: d}}").contains("lies in `a`"));
+    }
+
+    #[test]
+    fn a_key_is_remembered_by_number_or_by_time_and_the_time_has_a_field() {
+        let rule = "{dedupe: {key: [order_id], last: 100000}}";
+        assert!(only(rule, "{dedupe: {key: [id]}}").contains("last: N, or within: 10m with time: FIELD"));
+        assert!(only(rule, "{dedupe: {key: [id], within: 10m}}").contains("the field that says when"));
+        assert!(only(rule, "{dedupe: {key: [id], last: 5, time: ts}}").contains("is for within"));
+        assert!(told(rule, "{dedupe: {key: [id], within: 10m, time: meta.ts}}").is_empty());
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Topic {
     /// The fields whose values say which partition a row goes to; none leave it open.
     #[serde(default)]
     pub key: Vec<String>,
+    /// The file with the JSON Schema every row of it is valid by; null if there is none.
+    pub schema: Option<String>,
     /// Further settings, by Kafka's names.
     #[serde(default)]
     pub config: BTreeMap<String, String>,

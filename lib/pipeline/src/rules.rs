@@ -70,6 +70,16 @@ pub(crate) fn some<'a, T>(field: &Field<'a>, read: impl Fn(&Field<'a>) -> Option
     Some(items)
 }
 
+/// The path of a file.
+pub(crate) fn file(field: &Field) -> Option<String> {
+    let text = field.text()?;
+    let ok = (1..=4096).contains(&text.len()) && !text.chars().any(char::is_control);
+    if !ok {
+        field.wrong("the path of a file is wanted");
+    }
+    ok.then_some(text)
+}
+
 /// A duration that is not nothing.
 pub(crate) fn span(field: &Field) -> Option<Span> {
     let span: Span = field.parse()?;

@@ -14,12 +14,14 @@ databases:
   A: {url: "postgres://u@db:5432/a", password: env:A}
   B: {url: env:B}
 kafka: {brokers: ["[fd00::1]:9092"], security: file:kafka.conf, config: {client.id: rest}}
-topics: {V: {replicas: 3}, W: {}, P: {}}
+topics: {V: {replicas: 3, schema: v.json}, W: {}, P: {}}
 sources:
   - {name: a, from: A, table: t, columns: [a, b], mode: cdc, slot: s, publication: p, to: V}
   - {name: b, from: B, table: t, mode: cdc, server_id: 7, to: W,
      clean: [{keep: [a]}, {drop: [b]}, {copy: {c: a}}, {format: {d: "{a} {{b}}"}}, {default: {e: true, f: -1, g: x}},
-             {lower: [a]}, {upper: [a]}, {match: {a: "^x"}}, {discard: {a: [x, 1]}}]}
+             {lower: [a]}, {upper: [a]}, {match: {a: "^x"}}, {discard: {a: [x, 1]}},
+             {trim: [a.b, /c.d/e]}, {jq: ".a"}, {schema: s.json},
+             {dedupe: {key: [a.b], within: 10m, time: ts}}]}
 windows:
   - {name: j, from: [V], to: P, time: {field: ts, watermark: 0s, late: W}, window: {tumbling: 1h}, emit: both,
      guarantee: at-least-once, aggregates: {n: count}, dedupe: {key: [id], within: 1m},

@@ -1,7 +1,7 @@
 //! A lake in a folder of this machine.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::{LIMIT_BYTES, Put};
@@ -108,6 +108,40 @@ impl Folder {
             names.push(entry.map_err(at(&path))?.file_name().to_string_lossy().into_owned());
         }
         Ok(names)
+    }
+
+    /// All files, with their sizes.
+    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let path = self.path(&folder);
+            let entries = match fs::read_dir(&path) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(at(&path)(error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(at(&path))?;
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                let found = entry.metadata().map_err(at(&path))?;
+                if found.is_dir() && name != "_log" {
+                    folders.push(format!("{name}/"));
+                } else if found.is_file() {
+                    files.push((name, found.len()));
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    /// A file from there on.
+    pub(super) fn tail(&self, name: &str, from: u64) -> Result<Vec<u8>> {
+        let path = self.path(name);
+        let mut tail = Vec::new();
+        let mut file = fs::File::open(&path).map_err(at(&path))?;
+        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut tail)).map_err(at(&path))?;
+        Ok(tail)
     }
 }
 

@@ -141,6 +141,25 @@ impl Store {
             Kind::S3(store) => store.log(),
         }
     }
+
+    /// All data files, with their sizes.
+    pub(crate) fn files(&self) -> Result<Vec<(String, u64)>> {
+        let mut files = match &self.0 {
+            Kind::Folder(store) => store.files(),
+            Kind::S3(store) => store.files(),
+        }?;
+        files.retain(|(name, _)| !name.starts_with(['_', '.']));
+        Ok(files)
+    }
+
+    /// The last bytes of a file that has so many.
+    pub(crate) fn tail(&self, name: &str, bytes: u64, length: u64) -> Result<Vec<u8>> {
+        let from = bytes.saturating_sub(length);
+        match &self.0 {
+            Kind::Folder(store) => store.tail(name, from),
+            Kind::S3(store) => store.tail(name, from),
+        }
+    }
 }
 
 /// Whether two files say the same.

@@ -72,13 +72,15 @@ struct Call<'a> {
     name: Option<&'a str>,
     query: &'a [(&'a str, &'a str)],
     body: Bytes,
+    /// Only what stands from there on.
+    from: u64,
     /// Only if nothing stands there.
     only_new: bool,
 }
 
 impl<'a> Call<'a> {
     fn new(method: &'a str, name: &'a str) -> Self {
-        Self { method, name: Some(name), query: &[], body: Bytes::new(), only_new: false }
+        Self { method, name: Some(name), query: &[], body: Bytes::new(), from: 0, only_new: false }
     }
 }
 
@@ -230,12 +232,27 @@ impl S3 {
 
     pub(super) fn log(&self) -> Result<Vec<String>> {
         let prefix = format!("{}_log/", self.prefix);
-        let names = self.list(&prefix)?;
-        Ok(names.iter().filter_map(|name| name.strip_prefix(&prefix)).map(str::to_owned).collect())
+        let names = self.list(&prefix)?.into_iter();
+        Ok(names.filter_map(|(name, _)| name.strip_prefix(&prefix).map(str::to_owned)).collect())
     }
 
-    /// The keys that begin so.
-    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+    /// All files, with their sizes.
+    pub(super) fn files(&self) -> Result<Vec<(String, u64)>> {
+        let names = self.list(&self.prefix)?.into_iter();
+        let below = |(name, bytes): (String, u64)| Some((name.strip_prefix(&self.prefix)?.to_owned(), bytes));
+        Ok(names.filter_map(below).collect())
+    }
+
+    /// A file from there on.
+    pub(super) fn tail(&self, name: &str, from: u64) -> Result<Vec<u8>> {
+        self.patiently(|| {
+            let answer = self.once(&Call { from, ..Call::new("GET", name) }).and_then(Response::success);
+            answer.and_then(|answer| answer.bytes(LIMIT_BYTES)).map_err(self.of(name))
+        })
+    }
+
+    /// The keys that begin so, with their sizes.
+    fn list(&self, prefix: &str) -> Result<Vec<(String, u64)>> {
         let mut keys = Vec::new();
         let mut from: Option<String> = None;
         loop {
@@ -244,7 +261,8 @@ impl S3 {
                 query.insert(0, ("continuation-token", token));
             }
             let page = self.text(&Call { name: None, query: &query, ..Call::new("GET", "") }, "_log/")?;
-            keys.extend(xml::texts(&page, "Key"));
+            let sizes = xml::texts(&page, "Size").into_iter().map(|size| size.parse().unwrap_or_default());
+            keys.extend(xml::texts(&page, "Key").into_iter().zip(sizes));
             from = xml::text(&page, "NextContinuationToken");
             if xml::text(&page, "IsTruncated").as_deref() != Some("true") {
                 return Ok(keys);
@@ -316,21 +334,26 @@ impl S3 {
         };
         let query = call.query.iter().map(|(name, value)| format!("{name}={}", encode(value, false)));
         let query = query.collect::<Vec<_>>().join("&");
-        let only_new: &[(&str, &str)] = if call.only_new { &[("if-none-match", "*")] } else { &[] };
+        let range = format!("bytes={}-", call.from);
+        let special: &[(&str, &str)] = match call {
+            Call { only_new: true, .. } => &[("if-none-match", "*")],
+            Call { from: 1.., .. } => &[("range", &range)],
+            _ => &[],
+        };
         let signing = Signing {
             method: call.method,
             host: &self.host,
             path: &path,
             query: &query,
             body: &call.body,
-            headers: only_new,
+            headers: special,
         };
         let S3Options { credentials, region, attempt, .. } = &self.options;
         let signed = signing.headers(credentials, region, SystemTime::now());
         let mark = if query.is_empty() { "" } else { "?" };
         let mut request = Request::new(call.method, &format!("{}{path}{mark}{query}", self.server));
         for (name, value) in
-            only_new.iter().copied().chain(signed.iter().map(|(name, value)| (*name, &**value)))
+            special.iter().copied().chain(signed.iter().map(|(name, value)| (*name, &**value)))
         {
             request = request.header(name, value);
         }

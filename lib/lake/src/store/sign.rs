@@ -135,7 +135,7 @@ mod tests {
 
     fn signature(signing: &Signing) -> String {
         // 2013-05-24T00:00:00Z
-        let now = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
+        let now = UNIX_EPOCH + Duration::from_hours(380_376);
         let headers = signing.headers(&credentials(), "us-east-1", now);
         let (_, authorization) = headers.iter().find(|(name, _)| *name == "authorization").unwrap();
         authorization.rsplit_once('=').unwrap().1.to_owned()

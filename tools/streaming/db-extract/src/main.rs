@@ -107,9 +107,19 @@ struct Args {
     /// How far before the last row incremental reading begins again
     #[arg(long, value_name = "TIME", default_value = "0s")]
     overlap: Span,
+    /// The replication slot of change capture (`PostgreSQL`)
+    #[arg(long, value_name = "NAME")]
+    slot: Option<String>,
+    /// The publication of change capture (`PostgreSQL`)
+    #[arg(long, value_name = "NAME")]
+    publication: Option<String>,
+    /// Our number among the server's replicas (`MySQL`, `MariaDB`)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    server_id: Option<u32>,
     /// Take all of this from a source of this document
     #[arg(long, value_name = "FILE", requires = "step",
-        conflicts_with_all = ["url", "password", "table", "columns", "mode", "cursor", "overlap"])]
+        conflicts_with_all = ["url", "password", "table", "columns", "mode", "cursor", "overlap",
+            "slot", "publication", "server_id"])]
     pipeline: Option<cli::Input>,
     /// The source's name
     #[arg(long, value_name = "NAME", requires = "pipeline")]
@@ -126,6 +136,15 @@ struct Args {
     /// Go on although columns changed
     #[arg(long)]
     accept_schema: bool,
+    /// When change capture ends [default: when a signal comes]
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Until>,
+    /// How often an idle table lets the database's log go
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    heartbeat: Span,
+    /// Answer no if the database holds more of its log for us although all was read
+    #[arg(long, value_name = "SIZE")]
+    max_slot_bytes: Option<pipeline::Size>,
     /// How many rows are read at once, and go out before the state is kept
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch: u32,
@@ -145,6 +164,14 @@ enum Mode {
     Snapshot,
     /// What is new.
     Incremental,
+    /// The whole table, then every change.
+    Cdc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Until {
+    /// Where the log ends when the run begins.
+    Now,
 }
 
 fn main() -> ExitCode {
@@ -157,9 +184,9 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     let went = run::run(&job, args, out, &mut counts);
     cli::note(counts.to_string());
     args.metrics.write(&counts.metrics())?;
-    went?;
+    let answer = went?;
     if let Some(column) = &counts.unseen {
         cli::warn(format!("{}: rows whose {column} is null were not seen", job.wanted.table));
     }
-    Ok(Answer::from(counts.unseen.is_none()))
+    Ok(if counts.unseen.is_some() { Answer::No } else { answer })
 }

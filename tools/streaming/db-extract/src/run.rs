@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use cli::{Context, Error, Out};
-use database::{Batch, Overlap, Reader, Scalar, Wanted};
-use model::{Checkpoint, Kind};
+use cli::{Answer, Context, Error, Out};
+use database::{Batch, Changes, Follow, Got, Overlap, Reader, Scalar, Wanted};
+use model::{Checkpoint, LogPlace};
 use process::Stop;
 
 use crate::ack::Acks;
@@ -43,7 +43,7 @@ impl Counts {
 }
 
 /// Extracts what is asked for.
-pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) -> cli::Result<()> {
+pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) -> cli::Result {
     let stop = Stop::on_signals().doing("catching signals")?;
     let (state, kept) = match &args.state {
         Some(path) => {
@@ -52,7 +52,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
         }
         None => (None, None),
     };
-    let mut checkpoint = kept.unwrap_or_else(|| Checkpoint { of: job.words(), ..Checkpoint::default() });
+    let checkpoint = kept.unwrap_or_else(|| Checkpoint { of: job.words(), ..Checkpoint::default() });
     if checkpoint.of != job.words() {
         let why = format!("it is of the {}, and not of the {}", checkpoint.of, job.words());
         return Err(Error::invalid("going on from the state", why).hint("remove it to begin anew"));
@@ -60,25 +60,13 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
     let file = args.out.as_deref().map(|path| Kept::open(path, checkpoint.bytes)).transpose()?;
     if checkpoint.done {
         cli::note("the snapshot is complete; remove the state to begin anew");
-        return Ok(());
+        return Ok(Answer::Yes);
     }
     let doing = format!("reading {} in {}", job.wanted.table, job.url);
-    let mut reader = open(job, &checkpoint).map_err(|error| told(&doing, error))?;
-    compare(&checkpoint, &reader, args.accept_schema).map_err(|error| {
-        error.hint("--accept-schema goes on with the columns as they are now; removing the state begins anew")
-    })?;
-    checkpoint.columns = reader.columns().to_vec();
-    if state.is_some() && !reader.is_ordered() {
-        return Err(Error::invalid(
-            doing,
-            "nothing tells its rows apart: reading could not go on in the middle",
-        )
-        .hint("give no --state, or a --cursor of columns that do"));
-    }
-    counts.unseen = reader.null_cursor().map_err(|error| told(&doing, error))?;
     let acks = args.ack.then(Acks::default);
-    let mut run = Run { args, out, file, state, checkpoint, acks, counts, stop };
-    run.all(&mut reader, job, &doing)
+    let mut run =
+        Run { args, doing, out, file, state, checkpoint, acks, counts, stop, began: Instant::now() };
+    if job.mode == Mode::Cdc { run.follow(job) } else { run.read(job).map(|()| Answer::Yes) }
 }
 
 fn open(job: &Job, from: &Checkpoint) -> database::Result<Reader> {
@@ -89,36 +77,26 @@ fn open(job: &Job, from: &Checkpoint) -> database::Result<Reader> {
 }
 
 /// The database's own words.
-fn told(doing: &str, error: database::Error) -> Error {
-    let hint = error.hint.clone();
-    let error = match error.kind {
-        Kind::Invalid => Error::invalid(doing, error),
-        Kind::Unavailable => Error::unavailable(doing, error),
-    };
-    if let Some(hint) = hint { error.hint(hint) } else { error }
+fn told<T>(doing: &str, result: database::Result<T>) -> cli::Result<T> {
+    let hint = result.as_ref().err().and_then(|error| error.hint.clone());
+    result.doing(doing).map_err(|error| if let Some(hint) = hint { error.hint(hint) } else { error })
 }
 
 /// Whether the columns are what they were.
-fn compare(before: &Checkpoint, reader: &Reader, accept: bool) -> cli::Result<()> {
-    let now = reader.columns();
-    if before.columns.is_empty() || before.columns == now || accept {
-        return Ok(());
-    }
-    let missing = |of: &[String], from: &[String]| {
-        of.iter().filter(|column| !from.contains(column)).cloned().collect::<Vec<_>>().join(", ")
-    };
-    let (gone, new) = (missing(&before.columns, now), missing(now, &before.columns));
-    let why = match (gone.is_empty(), new.is_empty()) {
-        (true, true) => "columns stand in another order".to_owned(),
-        (false, true) => format!("gone: {gone}"),
-        (true, false) => format!("new: {new}"),
-        (false, false) => format!("was: {gone}; is: {new}"),
-    };
-    Err(Error::invalid("going on from the state", format!("schema_changed: {why}")))
+fn compare(before: &Checkpoint, now: &[String], accept: bool) -> cli::Result<()> {
+    let known = !before.columns.is_empty() && !accept;
+    let Some(why) = database::difference(&before.columns, now).filter(|_| known) else { return Ok(()) };
+    let why = format!("schema_changed: {why}");
+    Err(Error::invalid("going on from the state", why).hint(database::ACCEPT))
 }
+
+/// How long a table without changes is left alone.
+const IDLE: Duration = Duration::from_millis(500);
 
 struct Run<'a> {
     args: &'a Args,
+    /// What messages begin with.
+    doing: String,
     out: &'a mut Out,
     file: Option<Kept>,
     state: Option<State>,
@@ -126,21 +104,31 @@ struct Run<'a> {
     acks: Option<Acks>,
     counts: &'a mut Counts,
     stop: Stop,
+    began: Instant,
 }
 
 impl Run<'_> {
-    fn all(&mut self, reader: &mut Reader, job: &Job, doing: &str) -> cli::Result<()> {
-        let began = Instant::now();
+    /// A table, to its end.
+    fn read(&mut self, job: &Job) -> cli::Result<()> {
+        let doing = self.doing.clone();
+        let mut reader = told(&doing, open(job, &self.checkpoint))?;
+        compare(&self.checkpoint, reader.columns(), self.args.accept_schema)?;
+        self.checkpoint.columns = reader.columns().to_vec();
+        if self.state.is_some() && !reader.is_ordered() {
+            let why = "nothing tells its rows apart: reading could not go on in the middle";
+            return Err(Error::invalid(doing, why).hint("give no --state, or a --cursor of columns that do"));
+        }
+        self.counts.unseen = told(&doing, reader.null_cursor())?;
         let mut batch = Batch::default();
         loop {
-            let more = reader.next(&mut batch).map_err(|error| told(doing, error))?;
+            let more = told(&doing, reader.next(&mut batch))?;
             self.give(&batch)?;
             if self.out.is_closed() {
                 return Ok(());
             }
             if batch.position.is_some() {
                 self.checkpoint.position =
-                    batch.position.as_deref().map(values).transpose().invalid(doing)?;
+                    batch.position.as_deref().map(values).transpose().invalid(&doing)?;
             }
             self.checkpoint.seen = reader.overlap().map(Overlap::seen).unwrap_or_default();
             self.checkpoint.done = !more && job.mode == Mode::Snapshot;
@@ -148,17 +136,79 @@ impl Run<'_> {
             if !more {
                 return self.wait();
             }
-            if let Some(rate) = self.args.rate {
-                let due = Duration::from_secs_f64(counted(self.counts.out) / f64::from(rate));
-                self.stop.sleep(due.saturating_sub(began.elapsed()));
-            }
+            self.pace();
             if self.stop.requested() {
                 return Err(Error::unavailable(doing, "interrupted"));
             }
-            if self.args.timeout.is_some_and(|limit| began.elapsed() >= limit.into()) {
-                return Err(Error::unavailable(doing, "deadline: not done in time"));
-            }
+            self.in_time()?;
         }
+    }
+
+    /// A table's rows and changes, until a signal comes or all is read that was there.
+    fn follow(&mut self, job: &Job) -> cli::Result {
+        let doing = self.doing.clone();
+        let from = self.checkpoint.log.clone();
+        let wanted = job.wanted.clone();
+        let columns = self.checkpoint.columns.clone();
+        let follow = Follow { from: from.clone(), columns, ..job.follow.clone() };
+        let mut changes = told(&doing, Changes::open(&job.url, job.password.as_deref(), wanted, follow))?;
+        if from.is_none() {
+            // A slot that is made from here on is ours.
+            self.checkpoint.log = Some(LogPlace::default());
+            self.state.as_mut().map_or(Ok(()), |state| state.keep(&self.checkpoint))?;
+        }
+        let mut batch = Batch::default();
+        loop {
+            let got = told(&doing, changes.next(&mut batch))?;
+            self.give(&batch)?;
+            if self.out.is_closed() {
+                return Ok(Answer::Yes);
+            }
+            if let Some(place) = batch.log.take() {
+                self.checkpoint.log = Some(place.clone());
+                self.checkpoint.columns = changes.columns().to_vec();
+                self.keep()?;
+                // The slot has no memory of what it gave and was not told is safe.
+                self.wait()?;
+                told(&doing, changes.confirm(&place))?;
+            }
+            match got {
+                Got::End => return Ok(Answer::Yes),
+                Got::OverLimit(bytes) => {
+                    cli::warn_hint(
+                        format!(
+                            "{doing}: slot_bytes: all was read, and the database still holds {bytes} bytes of its log"
+                        ),
+                        "a transaction that stays open holds it: see pg_stat_activity",
+                    );
+                    return Ok(Answer::No);
+                }
+                Got::More => self.pace(),
+                Got::Idle => drop(self.stop.sleep(IDLE)),
+            }
+            if self.stop.requested() {
+                // What was given since the last whole transaction is cut off or given again.
+                let bounded =
+                    self.args.until.is_some() || self.checkpoint.log.as_ref().is_none_or(|l| l.at.is_none());
+                return if bounded { Err(Error::unavailable(doing, "interrupted")) } else { Ok(Answer::Yes) };
+            }
+            self.in_time()?;
+        }
+    }
+
+    /// No more rows than asked for.
+    fn pace(&self) {
+        if let Some(rate) = self.args.rate {
+            let due = Duration::from_secs_f64(counted(self.counts.out) / f64::from(rate));
+            self.stop.sleep(due.saturating_sub(self.began.elapsed()));
+        }
+    }
+
+    fn in_time(&self) -> cli::Result<()> {
+        if self.args.timeout.is_some_and(|limit| self.began.elapsed() >= limit.into()) {
+            return Err(Error::unavailable(&self.doing, "deadline: not done in time"));
+        }
+        Ok(())
     }
 
     /// Hands rows to whoever reads them, as safely as can be.

@@ -43,7 +43,8 @@ impl Job {
         let roll =
             Roll { size: args.roll_bytes.unwrap_or(roll.size), age: args.roll_age.unwrap_or(roll.age) };
         let given = args.topic.as_ref().map(|topic| topic.0.clone());
-        let topic = match (args.messages, given, &*topics) {
+        let reads = !args.check && args.ddl.is_none();
+        let topic = match (args.messages || !reads, given, &*topics) {
             (true, _, _) => None,
             (false, Some(topic), _) => Some(topic),
             (false, None, [only]) => Some(only.clone()),

@@ -62,20 +62,33 @@
 //! or, without `--reject`, a row is wrong; 3 a signal came, somebody else is at
 //! it, or the disk is full: run it again.
 
+mod check;
+mod ddl;
 mod job;
 mod place;
 mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
-use cli::{Answer, Out};
+use cli::{Answer, Context, Out};
 use pipeline::{Partition, Size, Span};
+use process::Stop;
 
 /// Write rows as Parquet files of a lake
 #[derive(Parser)]
 struct Args {
+    /// Hold the log and the files against each other
+    #[arg(long, conflicts_with_all = ["messages", "append", "reject", "row_schema", "ddl"])]
+    check: bool,
+    /// Print what makes the lake known to this engine
+    #[arg(long, value_name = "ENGINE", conflicts_with_all = ["messages", "append", "reject", "row_schema"])]
+    ddl: Option<Engine>,
+    /// The database of the tables
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "ddl")]
+    database: String,
     /// The rows: a file, or standard input if `-`
     #[arg(long = "in", value_name = "FILE", default_value = "-")]
     input: cli::Input,
@@ -151,13 +164,28 @@ struct Place {
     tries: u32,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Engine {
+    Athena,
+}
+
 fn main() -> ExitCode {
     cli::main(&cli::tool!(), run)
 }
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
-    let counts = run::run(&job, args, out)?;
+    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
+    let lake = place::open(&job.url, &args.place, &stop)?;
+    if args.check {
+        return check::check(&lake, &job.url, out);
+    }
+    if let Some(Engine::Athena) = args.ddl {
+        let topic = args.topic.as_ref().map(|topic| &*topic.0);
+        ddl::athena(&lake, &job.url, &args.database, topic, out)?;
+        return Ok(Answer::Yes);
+    }
+    let counts = run::run(&job, lake, args, &stop, out)?;
     args.metrics.write(&counts.metrics())?;
     counts.say();
     Ok(Answer::from(args.max_reject.is_none_or(|most| counts.rejected <= most)))

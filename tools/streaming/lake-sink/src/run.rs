@@ -58,9 +58,7 @@ impl Counts {
 }
 
 /// Reads all there is.
-pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> {
-    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
-    let lake = crate::place::open(&job.url, &args.place, &stop)?;
+pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out) -> cli::Result<Counts> {
     let mut run = Run {
         job,
         lake,
@@ -78,9 +76,9 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
         },
     };
     match &args.input {
-        cli::Input::Stdin => run.all(io::stdin(), args, &stop)?,
+        cli::Input::Stdin => run.all(io::stdin(), args, stop)?,
         cli::Input::File(path) => {
-            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, &stop)?;
+            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, stop)?;
         }
     }
     Ok(run.counts)

@@ -4,7 +4,7 @@
 //! Rules come from the `clean` of a source in the pipeline document, or from
 //! `--rule`, in the order they are written. bareplane-pipeline(5) explains each:
 //! require, keep, drop, rename, copy, format, cast, default, trim, lower, upper,
-//! range, match, `one_of`, mask, hash, discard, purge, dedupe.
+//! range, match, `one_of`, mask, hash, discard, purge, dedupe, jq, schema.
 //!
 //! ```console
 //! $ head -2 orders.ndjson | record-clean --pipeline pipeline.yaml --step a-orders
@@ -12,6 +12,8 @@
 //! {"order_id":2,"customer":"Bob","amount":7.00,"ts":"2026-05-01T08:00:30Z","country":"FR","card":"************4444","email":"[..]"}
 //! $ echo '{"id":"7","name":" Ada "}' | record-clean --rule 'trim: [name]' --rule 'cast: {id: int}'
 //! {"id":7,"name":"Ada"}
+//! $ echo '{"id":7,"meta":{"page":"/a/b"}}' | record-clean --rule 'jq: ".meta.depth = (.meta.page / \"/\" | length - 1)"'
+//! {"id":7,"meta":{"page":"/a/b","depth":2}}
 //! ```
 //!
 //! A row that breaks a rule goes to `--reject`, whole, with its line, the field,
@@ -34,8 +36,14 @@
 //! # Counts
 //!
 //! The closing line on standard error counts rows: in = out + filtered + rejected;
-//! where all are out it comes with `-v` alone. Filtered are those that discard, purge and dedupe took out. Blank lines are
-//! no rows. `--metrics` writes the same for Prometheus.
+//! where all are out it comes with `-v` alone. Filtered are those that discard, purge,
+//! dedupe and jq took out. Blank lines are no rows. `--metrics` writes the same for Prometheus.
+//!
+//! # Schema
+//!
+//! Once all rules are applied, rows have to be valid by the JSON Schema of the
+//! step's topic (`topics.NAME.schema`) and by that of `--json-schema`. Messages do
+//! not repeat the values.
 //!
 //! # Keys
 //!
@@ -58,13 +66,14 @@
 //! # Notes
 //!
 //! A row is at most 16 MiB long and has at most 4096 fields, none twice.
-//! Rules see the fields at the top of a row, not what is nested in them.
-//! `dedupe` remembers nothing from one run to the next.
+//! `dedupe` remembers nothing from one run to the next, and no more keys than it is told.
 
 mod cast;
 mod clean;
+mod nested;
 mod row;
 mod run;
+mod schema;
 mod seen;
 
 use std::fs::File;
@@ -99,6 +108,9 @@ struct Args {
     /// Apply this rule, such as 'trim: [name]'; may be repeated; comes after those of the document
     #[arg(long = "rule", value_name = "RULE")]
     rules: Vec<String>,
+    /// Reject rows that are not valid by this JSON Schema, once all rules are applied
+    #[arg(long, value_name = "FILE")]
+    json_schema: Option<String>,
     /// The key of every hash whose rule names none
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -153,8 +165,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
+    let rules = rules(args)?;
+    if rules.iter().any(|rule| matches!(rule, Rule::Jq(_))) {
+        // An expression may recurse deeper than the stack of a main thread.
+        return jq::with_stack(|| clean(args, rules, out)).unavailable("starting")?;
+    }
+    clean(args, rules, out)
+}
+
+fn clean(args: &Args, rules: Vec<Rule>, out: &mut Out) -> cli::Result {
     let now = Offset::UTC.to_datetime(args.now.unwrap_or_else(Timestamp::now));
-    let cleaner = Cleaner::new(rules(args)?, now, |hash| key(args, hash))?;
+    let cleaner = Cleaner::new(rules, now, |hash| key(args, hash))?;
     let rejects = args.reject.as_deref().map(Rejects::create).transpose()?;
     let mut run = Run::new(args.rows.to_string(), cleaner, rejects, out);
     let done = match &args.rows {
@@ -162,6 +183,9 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         Input::File(path) => run.all(File::open(path).doing(format!("reading {}", args.rows))?),
     };
     let counts = run.counts;
+    if run.cleaner.overflowed() {
+        cli::warn("dedupe: more keys than `last` within the time: the oldest were forgotten");
+    }
     if counts.out == counts.rows {
         cli::note(counts.to_string());
     } else {
@@ -178,9 +202,10 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     Ok(Answer::No)
 }
 
-/// The document's rules, then those of the command line.
+/// The document's rules, then those of the command line, then what the rows must look like.
 fn rules(args: &Args) -> cli::Result<Vec<Rule>> {
     let mut rules = Vec::new();
+    let mut schema = None;
     if let (Some(document), Some(step)) = (&args.pipeline, &args.step) {
         let pipeline = document.pipeline()?;
         let names: Vec<_> = pipeline.sources.iter().map(|source| source.name.clone()).collect();
@@ -190,6 +215,7 @@ fn rules(args: &Args) -> cli::Result<Vec<Rule>> {
                 .hint(format!("there are: {}", names.join(", ")))
         })?;
         rules = source.clean;
+        schema = pipeline.topics.get(&source.to).and_then(|topic| topic.schema.clone());
     }
     for text in &args.rules {
         let more = pipeline::clean::parse(text);
@@ -197,6 +223,7 @@ fn rules(args: &Args) -> cli::Result<Vec<Rule>> {
             more.map_err(|problems| Error::invalid_all(format!("reading --rule '{text}'"), problems))?,
         );
     }
+    rules.extend(schema.into_iter().chain(args.json_schema.clone()).map(Rule::Schema));
     Ok(rules)
 }
 
@@ -230,7 +257,11 @@ fn metrics(metrics: &Metrics, counts: &Counts) -> cli::Result<()> {
     metrics.write(&[
         ("record_clean_in_total", "Rows read.", number(counts.rows)),
         ("record_clean_out_total", "Rows printed.", number(counts.out)),
-        ("record_clean_filtered_total", "Rows taken out by discard, purge, dedupe.", number(counts.filtered)),
+        (
+            "record_clean_filtered_total",
+            "Rows taken out by discard, purge, dedupe, jq.",
+            number(counts.filtered),
+        ),
         ("record_clean_rejected_total", "Rows that broke a rule.", number(counts.rejected)),
     ])
 }

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pipeline::clean::FieldPath;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Wrong;
+use crate::nested::{self, Blocked};
 
 /// More fields than any table has.
 const FIELDS: usize = 4096;
@@ -65,21 +67,118 @@ impl<'a> Row<'a> {
         Ok(row)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Field<'a>> {
-        self.fields.iter().find(|field| field.name == name)
+    /// The value there, as JSON.
+    pub(crate) fn get(&self, path: &FieldPath) -> Result<Option<&str>, Wrong> {
+        let Some(field) = self.named(path.first()) else { return Ok(None) };
+        if path.below().is_empty() {
+            return Ok(Some(&field.json));
+        }
+        let at = nested::find(&field.json, path.below()).map_err(|blocked| blocked_at(path, blocked))?;
+        Ok(at.map(|at| &field.json[at]))
     }
 
-    /// A field with a value: one that is null is none.
-    pub(crate) fn valued(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        self.fields.iter_mut().find(|field| field.name == name && field.kind() != Kind::Null)
+    /// The value there, unless it is null.
+    pub(crate) fn valued(&self, path: &FieldPath) -> Result<Option<&str>, Wrong> {
+        Ok(self.get(path)?.filter(|json| kind(json) != Kind::Null))
+    }
+
+    /// Changes a value that is there and not null: to what `change` makes of it, if it
+    /// makes something else.
+    pub(crate) fn change(
+        &mut self,
+        path: &FieldPath,
+        change: impl FnOnce(&str) -> Result<Option<String>, String>,
+    ) -> Result<(), Wrong> {
+        let wrong = |error| Wrong::field(path, error);
+        let Some(field) = self.fields.iter_mut().find(|field| field.name == path.first()) else {
+            return Ok(());
+        };
+        if path.below().is_empty() {
+            if kind(&field.json) != Kind::Null
+                && let Some(json) = change(&field.json).map_err(wrong)?
+            {
+                field.json = Cow::Owned(json);
+            }
+            return Ok(());
+        }
+        let at = nested::find(&field.json, path.below()).map_err(|blocked| blocked_at(path, blocked))?;
+        let Some(at) = at.filter(|at| kind(&field.json[at.clone()]) != Kind::Null) else { return Ok(()) };
+        if let Some(json) = change(&field.json[at.clone()]).map_err(wrong)? {
+            field.json.to_mut().replace_range(at, &json);
+        }
+        Ok(())
     }
 
     /// Sets a field, in its place if it is there and at the end if not.
-    pub(crate) fn set(&mut self, name: &str, json: Cow<'a, str>) {
-        match self.fields.iter_mut().find(|field| field.name == name) {
-            Some(field) => field.json = json,
-            None => self.fields.push(Field { name: Cow::Owned(name.to_owned()), json }),
+    pub(crate) fn set(&mut self, path: &FieldPath, json: Cow<'a, str>) -> Result<(), Wrong> {
+        let below = path.below();
+        match self.fields.iter_mut().find(|field| field.name == path.first()) {
+            Some(field) if below.is_empty() => field.json = json,
+            Some(field) => {
+                let whole = nested::set(&field.json, below, &json);
+                field.json = Cow::Owned(whole.map_err(|blocked| blocked_at(path, blocked))?);
+            }
+            None => {
+                let json = if below.is_empty() { json } else { Cow::Owned(nested::made(below, &json)) };
+                self.fields.push(Field { name: Cow::Owned(path.first().to_owned()), json });
+            }
         }
+        Ok(())
+    }
+
+    /// Takes a field out.
+    pub(crate) fn take(&mut self, path: &FieldPath) -> Result<Option<Cow<'a, str>>, Wrong> {
+        let Some(n) = self.fields.iter().position(|field| field.name == path.first()) else {
+            return Ok(None);
+        };
+        if path.below().is_empty() {
+            return Ok(Some(self.fields.remove(n).json));
+        }
+        let taken = self.get(path)?.map(|json| Cow::Owned(json.to_owned()));
+        let field = &mut self.fields[n];
+        let left = nested::without(&field.json, path.below()).map_err(|blocked| blocked_at(path, blocked))?;
+        if let Some(left) = left {
+            field.json = Cow::Owned(left);
+        }
+        Ok(taken)
+    }
+
+    /// Keeps these fields alone; an object of which nothing is kept goes too.
+    pub(crate) fn keep(&mut self, paths: &[FieldPath]) -> Result<(), Wrong> {
+        let mut fault = None;
+        self.fields.retain_mut(|field| {
+            let mut below = paths.iter().filter(|path| path.first() == field.name).peekable();
+            if below.peek().is_none_or(|path| path.below().is_empty()) {
+                return below.peek().is_some();
+            }
+            let below: Vec<_> = below.map(FieldPath::below).collect();
+            match nested::only(&field.json, &below) {
+                Ok(left) => {
+                    let some = left.is_some();
+                    field.json = left.map_or(Cow::Borrowed("null"), Cow::Owned);
+                    some
+                }
+                Err(blocked) => {
+                    fault = paths.first().map(|path| blocked_at(path, blocked));
+                    true
+                }
+            }
+        });
+        fault.map_or(Ok(()), Err)
+    }
+
+    #[inline]
+    fn named(&self, name: &str) -> Option<&Field<'a>> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The same with nothing borrowed.
+    pub(crate) fn owned(self) -> Row<'static> {
+        let own = |field: Field| Field {
+            name: Cow::Owned(field.name.into_owned()),
+            json: Cow::Owned(field.json.into_owned()),
+        };
+        Row { fields: self.fields.into_iter().map(own).collect() }
     }
 
     /// As one line of JSON.
@@ -89,7 +188,11 @@ impl<'a> Row<'a> {
             if n > 0 {
                 line.push(b',');
             }
-            quote(&field.name, line);
+            match &field.name {
+                // It stood in quotes and without an escape: so it does again.
+                Cow::Borrowed(name) => plain(name, line),
+                Cow::Owned(name) => quote(name, line),
+            }
             line.push(b':');
             line.extend_from_slice(field.json.as_bytes());
         }
@@ -97,24 +200,8 @@ impl<'a> Row<'a> {
     }
 }
 
-impl Field<'_> {
-    pub(crate) fn kind(&self) -> Kind {
-        kind(&self.json)
-    }
-
-    /// Its text without quotes and escapes; of other values what is written.
-    pub(crate) fn text(&self) -> Result<Cow<'_, str>, Wrong> {
-        text(&self.json).ok_or_else(|| self.wrong("an escape in its text stands for no character"))
-    }
-
-    pub(crate) fn wrong(&self, error: impl Into<String>) -> Wrong {
-        Wrong::field(&self.name, error)
-    }
-
-    /// Makes it a text.
-    pub(crate) fn set_text(&mut self, text: &str) {
-        self.json = Cow::Owned(quoted(text));
-    }
+fn blocked_at(path: &FieldPath, blocked: Blocked) -> Wrong {
+    Wrong::field(path, blocked.why())
 }
 
 /// What a value written as JSON is.
@@ -126,6 +213,11 @@ pub(crate) fn kind(json: &str) -> Kind {
         Some(b'n') => Kind::Null,
         _ => Kind::Number,
     }
+}
+
+/// The same, or why not.
+pub(crate) fn sound(json: &str) -> Result<Cow<'_, str>, String> {
+    text(json).ok_or_else(|| "an escape in its text stands for no character".to_owned())
 }
 
 /// The text of a value; none if its escapes make no sense.
@@ -149,10 +241,14 @@ fn quote(text: &str, into: &mut Vec<u8>) {
         // Writing into memory does not fail.
         let _ = serde_json::to_writer(into, text);
     } else {
-        into.push(b'"');
-        into.extend_from_slice(text.as_bytes());
-        into.push(b'"');
+        plain(text, into);
     }
+}
+
+fn plain(text: &str, into: &mut Vec<u8>) {
+    into.push(b'"');
+    into.extend_from_slice(text.as_bytes());
+    into.push(b'"');
 }
 
 #[derive(Deserialize)]
@@ -171,7 +267,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Row<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
                 let mut row = Row { fields: Vec::with_capacity(16) };
                 while let Some((Name(name), value)) = map.next_entry::<Name, &RawValue>()? {
-                    if row.get(&name).is_some() {
+                    if row.named(&name).is_some() {
                         return Err(A::Error::custom(format!("the field `{name}` is there twice")));
                     }
                     if row.fields.len() == FIELDS {
@@ -235,7 +331,7 @@ mod tests {
                     prop_assert_eq!(serde_json::from_slice::<serde_json::Map<String, Value>>(&out).ok(), whole.ok());
                     for field in &row.fields {
                         let value: Value = serde_json::from_str(&field.json).unwrap();
-                        prop_assert_eq!(field.kind() == Kind::Text, value.is_string());
+                        prop_assert_eq!(kind(&field.json) == Kind::Text, value.is_string());
                         let plain = text(&field.json).filter(|_| value.is_string());
                         prop_assert_eq!(value.as_str(), plain.as_deref());
                     }
