@@ -119,11 +119,8 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
     let mut names: Vec<_> = topics.from.iter().chain(&job.reading.joined).map(|name| &**name).collect();
     names.push(&parts);
     // Who comes back under a name gets its partitions back at once.
-    let mut settled = connection.clone();
-    if topics.is_named {
-        settled = settled.set("group.instance.id", &topics.transactional_id).doing("reading arguments")?;
-    }
-    let reader = Consumer::subscribed(&settled, &topics.group, Isolation::Committed, &names)
+    let instance = topics.is_named.then_some(&*topics.transactional_id);
+    let reader = Consumer::subscribed(connection, &topics.group, instance, Isolation::Committed, &names)
         .doing("joining the group")?;
     let mut flow = Flow {
         job,
