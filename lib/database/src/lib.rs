@@ -23,6 +23,7 @@
 mod changes;
 mod error;
 mod json;
+mod mysql;
 mod overlap;
 mod postgres;
 mod reader;

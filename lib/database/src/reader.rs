@@ -1,7 +1,7 @@
 //! A table, batch by batch, whatever database it is in.
 
 use crate::scalar::Scalar;
-use crate::{Overlap, Result, Url, postgres, sqlite};
+use crate::{Overlap, Result, Url, mysql, postgres, sqlite};
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl Reader {
         Ok(Self(match url {
             Url::Sqlite(path) => Box::new(sqlite::Reader::open(path, wanted)?),
             Url::Postgres(server) => Box::new(postgres::Reader::open(server, password, wanted)?),
-            Url::Mysql(_) => return Err(crate::Error::invalid("MySQL and MariaDB are not there yet")),
+            Url::Mysql(server) => Box::new(mysql::Reader::open(server, password, wanted)?),
         }))
     }
 

@@ -18,7 +18,7 @@ use super::connection::{Connection, literal};
 use super::pgoutput::{self, Message, Old, Relation, Saw, Tuple, Value};
 use super::table::{self, Column, Table};
 use super::value::{self, Kind, Types};
-use crate::changes::{Follow, Got, Log};
+use crate::changes::{self, Follow, Got, Log};
 use crate::reader::Source;
 use crate::url::Server;
 use crate::{Batch, Error, Result, Wanted, json, time};
@@ -203,20 +203,8 @@ impl Changes {
     fn rows(&mut self, mut reader: Box<table::Reader>, batch: &mut Batch) -> Result<Got> {
         let mut plain = Batch::default();
         let more = reader.next(&mut plain)?;
-        let tail = format!(
-            ",\"src\":{{\"db\":{},\"table\":{},\"lsn\":{},\"tx\":null,\"seq\":null,\"ts\":null}}}}\n",
-            quoted(&self.server.database),
-            quoted(&self.wanted.table),
-            quoted(self.place.saw_until.as_deref().unwrap_or_default()),
-        );
-        for line in plain.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            batch
-                .lines
-                .extend_from_slice(b"{\"record\":\"row_change\",\"op\":\"r\",\"before\":null,\"after\":");
-            batch.lines.extend_from_slice(line);
-            batch.lines.extend_from_slice(tail.as_bytes());
-        }
-        batch.rows = plain.rows;
+        let at = self.place.saw_until.as_deref().unwrap_or_default();
+        changes::of_rows(&plain, [&self.server.database, &self.wanted.table, at], batch);
         if more {
             self.phase = Phase::Rows(reader);
         } else {
@@ -421,8 +409,8 @@ impl Changes {
         *changes += 1;
         let tail = format!(
             ",\"src\":{{\"db\":{},\"table\":{},\"lsn\":\"{commit_lsn}\",\"tx\":{xid},\"seq\":{changes},\"ts\":\"{at}\"}}}}\n",
-            quoted(&self.server.database),
-            quoted(&self.wanted.table),
+            json::quoted(&self.server.database),
+            json::quoted(&self.wanted.table),
         );
         out.extend_from_slice(tail.as_bytes());
         batch.rows += 1;
@@ -609,12 +597,6 @@ fn is_published(connection: &Connection, publication: &str, table: &Table) -> Re
 fn current(connection: &Connection) -> Result<u64> {
     let rows = connection.rows("SELECT pg_current_wal_flush_lsn()::text", &[])?;
     rows.first().and_then(|row| pgoutput::lsn(row.get(0))).ok_or_else(broken)
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::new();
-    json::text(text.as_bytes(), &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn broken() -> Error {
