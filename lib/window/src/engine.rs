@@ -280,6 +280,13 @@ impl Engine {
         self.due_us = i64::MAX;
     }
 
+    /// Whether the window of a part is closed.
+    pub fn is_closed(&self, part: &[u8]) -> bool {
+        let mut from = Reader(part);
+        let (_, end) = (from.i64(), from.i64());
+        end.is_ok_and(|end| end.saturating_add(self.plan.lateness_us) <= self.watermark_us)
+    }
+
     /// Takes in a part. One whose window is closed, since its partition was idle, comes back
     /// through `sink` as a row that is not final.
     ///

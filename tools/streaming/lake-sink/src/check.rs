@@ -34,7 +34,7 @@ fn finding(wrong: &Wrong, url: &str) -> Finding {
         "file-rows" => ("a file has not the rows that were committed", "bring it back from a copy"),
         _ if wrong.passing => (
             "a file that is being put, or was when a run was killed",
-            "the next run of the same topic removes it",
+            "the next run of the same topic commits it",
         ),
         _ => ("a file no commit knows: whoever reads folders reads it, too", "remove it"),
     };

@@ -34,6 +34,21 @@ impl FromStr for Topic {
     }
 }
 
+/// A name of an input among those of a topic: no hyphen, which ends the topic's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source(pub(crate) String);
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+        let ok = (1..=200).contains(&text.len()) && text.chars().all(fine) && !text.starts_with('.');
+        ok.then(|| Self(text.to_owned()))
+            .ok_or_else(|| "a name is 1 to 200 letters, digits, `.` and `_`, no `.` first".to_owned())
+    }
+}
+
 impl Job {
     pub(crate) fn of(args: &Args) -> cli::Result<Self> {
         let (url, folders, roll, topics) = match (&args.pipeline, &args.step) {

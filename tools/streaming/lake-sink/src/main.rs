@@ -54,11 +54,13 @@
 //! end, and when a signal comes. A file is
 //! `TOPIC-PARTITION-FIRST-LAST.parquet` by the offsets of its commit. It is put
 //! where nothing stands yet; then `_log/NUMBER.json` is, and only with that it
-//! is part of the lake. What a crash left between the two the next run removes.
+//! is part of the lake. A commit that a crash broke off between the two is made
+//! again by the next run, of the same rows: its files are those that are there.
 //!
 //! # Exit status
 //! 0 all rows are in the lake, were already, or were put aside; 1 more were
-//! rejected than `--max-reject` allows; 2 an argument, the document, the lake
+//! rejected than `--max-reject` allows, or somebody else has committed the same
+//! rows meanwhile; 2 an argument, the document, the lake
 //! or, without `--reject`, a row is wrong; 3 a signal came, somebody else is at
 //! it, or the disk is full: run it again.
 
@@ -109,7 +111,7 @@ struct Args {
     step: Option<String>,
     /// Which input this is, among those of the topic
     #[arg(long, value_name = "NAME", default_value = "0")]
-    source: job::Topic,
+    source: job::Source,
     /// These rows come after those the lake holds
     #[arg(long)]
     append: bool,
@@ -185,7 +187,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         ddl::athena(&lake, &job.url, &args.database, topic, out)?;
         return Ok(Answer::Yes);
     }
-    let counts = run::run(&job, lake, args, &stop, out)?;
+    let run::End::Done(counts) = run::run(&job, lake, args, &stop, out)? else { return Ok(Answer::No) };
     args.metrics.write(&counts.metrics())?;
     counts.say();
     Ok(Answer::from(args.max_reject.is_none_or(|most| counts.rejected <= most)))

@@ -58,7 +58,7 @@ impl Counts {
 }
 
 /// Reads all there is.
-pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out) -> cli::Result<Counts> {
+pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out) -> cli::Result<End> {
     let mut run = Run {
         job,
         lake,
@@ -74,14 +74,29 @@ pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out
             folders: 64,
             keeps_last: !args.messages,
         },
+        fenced: false,
     };
-    match &args.input {
-        cli::Input::Stdin => run.all(io::stdin(), args, stop)?,
+    let went = match &args.input {
+        cli::Input::Stdin => run.all(io::stdin(), args, stop),
         cli::Input::File(path) => {
-            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, stop)?;
+            run.all(File::open(path).doing(format!("reading {}", args.input))?, args, stop)
         }
+    };
+    match went {
+        // Another try would only push the other one out.
+        Err(error) if run.fenced => {
+            cli::warn(error.to_string());
+            Ok(End::Fenced)
+        }
+        went => went.map(|()| End::Done(run.counts)),
     }
-    Ok(run.counts)
+}
+
+/// How a run ended.
+pub(crate) enum End {
+    Done(Counts),
+    /// Somebody else does the same work.
+    Fenced,
 }
 
 struct Run<'a> {
@@ -95,11 +110,15 @@ struct Run<'a> {
     /// When the first row came that is not committed.
     since: Option<Instant>,
     limits: Limits,
+    /// Whether somebody else has committed what we were about to.
+    fenced: bool,
 }
 
 /// A topic: its columns, once they are known, and its partitions.
 #[derive(Default)]
 struct Topic {
+    /// Whether the lake was asked for them.
+    asked: bool,
     table: Option<Arc<Table>>,
     sample: Sample,
     waiting: Vec<Waiting>,
@@ -150,7 +169,7 @@ impl Run<'_> {
             let age = Duration::from(self.job.roll.age);
             let left = self.since.map(|since| age.saturating_sub(since.elapsed()));
             if left.is_some_and(|left| left.is_zero()) {
-                self.commit_all()?;
+                self.commit_all(Cut::Early)?;
                 continue;
             }
             match wait(lines.input().as_fd(), stop, left).unavailable(&doing)? {
@@ -172,7 +191,7 @@ impl Run<'_> {
             }
             known.finish(&self.name)?;
         }
-        self.commit_all()?;
+        self.commit_all(if interrupted { Cut::Early } else { Cut::End })?;
         if interrupted {
             return Err(Error::unavailable(doing, "interrupted by a signal; what was read is in the lake"));
         }
@@ -182,7 +201,7 @@ impl Run<'_> {
     /// What came before a row that ends the run is made part of the lake.
     fn whole(&mut self, taken: cli::Result<()>) -> cli::Result<()> {
         match taken {
-            Err(error) if error.kind() == Kind::Invalid => self.commit_all().and(Err(error)),
+            Err(error) if error.kind() == Kind::Invalid => self.commit_all(Cut::Early).and(Err(error)),
             taken => taken,
         }
     }
@@ -257,7 +276,8 @@ impl Run<'_> {
             self.topics.insert(topic.to_owned(), Topic::default());
         }
         let Some(state) = self.topics.get_mut(topic) else { return Ok(None) };
-        if state.table.is_none() {
+        if !state.asked {
+            state.asked = true;
             state.table = table(self.job, &self.lake, topic, None)?;
         }
         let Some(table) = &state.table else { return Ok(None) };
@@ -316,13 +336,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn commit_all(&mut self) -> cli::Result<()> {
+    /// Commits what there is, except where a commit is made again whose end has not come yet.
+    fn commit_all(&mut self, cut: Cut) -> cli::Result<()> {
         let topics: Vec<_> = self.topics.keys().cloned().collect();
         for topic in topics {
             self.settle(&topic)?;
-            let streams =
-                self.topics.get(&topic).map(|state| state.streams.keys().cloned().collect::<Vec<_>>());
-            for partition in streams.unwrap_or_default() {
+            let streams = self.topics.get(&topic).into_iter().flat_map(|state| &state.streams);
+            let due = streams.filter(|(_, stream)| cut == Cut::End || !stream.is_again());
+            let due: Vec<_> = due.map(|(partition, _)| partition.clone()).collect();
+            for partition in due {
                 self.commit(&topic, &partition)?;
             }
         }
@@ -358,6 +380,9 @@ impl Run<'_> {
         };
         self.counts.rejected += 1;
         reject.put(&put_aside(row.number, row.line, bytes, bad))?;
+        if self.stream(topic, partition)?.is_some_and(|stream| stream.ends_before(row.offset)) {
+            self.commit(topic, partition)?;
+        }
         if let Some(stream) = self.stream(topic, partition)? {
             stream.reject(row.offset, row.line);
         }
@@ -372,17 +397,15 @@ fn table(job: &Job, lake: &Lake, topic: &str, sample: Option<&Sample>) -> cli::R
         Err(Error::invalid(&doing, format!("its rows there have other {what}"))
             .hint("--topic gives these another name"))
     };
-    let schema = match (&job.schema, lake.schema(topic), sample) {
-        (Some(asked), Some(there), _) if asked != there => return changed("columns"),
-        (_, Some(there), _) => there.clone(),
+    let folders: Vec<_> = job.folders.iter().map(ToString::to_string).collect();
+    let schema = match (&job.schema, lake.table(topic).doing(&doing)?, sample) {
+        (Some(asked), Some((there, _)), _) if *asked != there => return changed("columns"),
+        (_, Some((_, there)), _) if there != folders => return changed("folders"),
+        (_, Some((there, _)), _) => there,
         (Some(asked), None, _) => asked.clone(),
         (None, None, Some(sample)) => sample.schema().map_err(|why| Error::invalid(&doing, why))?,
         (None, None, None) => return Ok(None),
     };
-    let folders: Vec<_> = job.folders.iter().map(ToString::to_string).collect();
-    if lake.folders(topic).is_some_and(|there| *there != *folders) {
-        return changed("folders");
-    }
     let table = Table::new(schema, job.folders.clone()).invalid(&doing)?;
     Ok(Some(Arc::new(table)))
 }
@@ -491,6 +514,15 @@ fn put_aside(line: u64, row: &[u8], bytes: u64, bad: Bad) -> Reject {
         row: json,
         row_bytes: bytes,
     }
+}
+
+/// Why a commit is made before its files are large.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// It is time, or somebody asks to end.
+    Early,
+    /// There is no more.
+    End,
 }
 
 enum Woken {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use crate::job::Job;
 use crate::kept::Kept;
 use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
 use crate::stage::{Fate, Stage};
+use crate::topics::Aside;
 use crate::{Args, AtEof, time};
 
 /// What became of the rows; `read` is the sum of the next four.
@@ -32,6 +34,9 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// Rows written.
     pub(crate) rows: u64,
+    /// Rows of windows that were closed without a source that was idle.
+    #[serde(default)]
+    pub(crate) late_rows: u64,
 }
 
 impl Counts {
@@ -93,14 +98,14 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     if input.resume(&place, args)? {
         return Ok(place.counts);
     }
-    let kept = |path: &Option<_>, bytes| path.as_deref().map(|path| Kept::open(path, bytes)).transpose();
+    let kept = |path: Option<&PathBuf>, bytes| path.map(|path| Kept::open(path, bytes)).transpose();
     let mut run = Run {
         job,
         stage,
         out,
-        file: kept(&args.out, place.out_bytes)?,
-        late: kept(&args.late, place.late_bytes)?,
-        reject: kept(&args.reject, place.reject_bytes)?,
+        file: kept(args.out.as_ref(), place.out_bytes)?,
+        late: kept(Aside::file(args.late.as_ref()), place.late_bytes)?,
+        reject: kept(Aside::file(args.reject.as_ref()), place.reject_bytes)?,
         name: args.input.to_string(),
         counts: place.counts,
         rows: String::new(),
@@ -221,7 +226,7 @@ impl Run<'_> {
                 self.at = (lines.offset(), lines.number());
             }
         }
-        let flushes = args.at_eof == AtEof::Flush;
+        let flushes = args.at_eof != Some(AtEof::Keep);
         if flushes {
             if let Some(line) = lines.last() {
                 self.alone(&line)?;
@@ -339,8 +344,20 @@ impl Run<'_> {
     }
 }
 
+/// What makes a row of a topic the same as another of it: a later one is its revision.
+pub(crate) fn row_key(row: &Row, job: &Job, key: &mut String) {
+    key.push_str("{\"window_start\":\"");
+    time::write(row.start_us, key);
+    key.push('"');
+    let parts = row.key.split(|byte| *byte == BETWEEN);
+    for (name, value) in job.keys.iter().zip(parts) {
+        put(key, name, &String::from_utf8_lossy(value));
+    }
+    key.push('}');
+}
+
 /// One row of output.
-fn write_row(row: &Row, job: &Job, rows: &mut String, written: &mut u64) {
+pub(crate) fn write_row(row: &Row, job: &Job, rows: &mut String, written: &mut u64) {
     *written += 1;
     rows.push_str("{\"window_start\":\"");
     time::write(row.start_us, rows);
