@@ -37,8 +37,9 @@ topics_of() { for name in "$1" "$1.late" "$1.reject"; do kafka_topic "$name" 3; 
 # What a reader sees who sees what was committed.
 read_topic() { kcat -b "$KAFKA" -C -t "$1" -e -q -X isolation.level=read_committed; }
 judge() {
+  local late=$1.late
   read_topic "$1" >"$1.out"
-  read_topic "$1.late" >"$1.late"
+  read_topic "$late" >"$1.late"
   expect 0 "$DUCKDB" "$ROOT/tests/oracles/windows.py" judge rows "$1.out" "$1.late" partitions
   [ "$(read_topic "$1.reject" | sort | md5sum)" = "$(grep -av '}$' rows | sort | md5sum)" ] || fail "other rows were rejected"
 }
