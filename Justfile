@@ -57,6 +57,10 @@ bench-stream-clean *args:
 bench-stream-extract *args:
     tests/bench/stream-extract {{args}}
 
+# lake-sink beside DuckDB
+bench-stream-lake *args:
+    tests/bench/stream-lake {{args}}
+
 # Ten minutes at full CPU load: no failover (root)
 soak *args:
     tests/bench/ha --only soak {{args}}
