@@ -140,7 +140,10 @@ impl From<mysql_async::Error> for Error {
                 }
             }
             mysql_async::Error::Io(IoError::Tls(error)) => Self::invalid(error.to_string()).word("tls"),
-            mysql_async::Error::Io(IoError::Io(error)) => Self::unavailable(plain(&error)).word("network"),
+            mysql_async::Error::Io(IoError::Io(error)) => match error.get_ref() {
+                Some(inner) if inner.is::<rustls::Error>() => Self::invalid(error.to_string()).word("tls"),
+                _ => Self::unavailable(error.to_string()).word("network"),
+            },
             mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer) => {
                 Self::invalid("the server speaks no TLS")
                     .word("tls")
@@ -149,10 +152,6 @@ impl From<mysql_async::Error> for Error {
             other => Self::unavailable(other.to_string()).word("network"),
         }
     }
-}
-
-fn plain(error: &std::io::Error) -> String {
-    error.to_string()
 }
 
 pub(crate) fn purged(why: &str) -> Error {

@@ -244,11 +244,12 @@ impl Changes {
             self.idle_since = Instant::now();
             batch.log = Some(self.at(now));
         }
-        if ended {
-            return Ok(Got::End);
-        }
         let over = self.follow.max_slot_bytes.is_some_and(|most| slot.held_bytes > most);
-        Ok(if over { Got::OverLimit(slot.held_bytes) } else { Got::Idle })
+        Ok(match () {
+            () if over => Got::OverLimit(slot.held_bytes),
+            () if ended => Got::End,
+            () => Got::Idle,
+        })
     }
 
     /// Where to go on once everything up to `lsn` is safe.

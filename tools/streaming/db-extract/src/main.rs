@@ -78,7 +78,8 @@
 //! - `--ack`: rows count as given when the reader says so, on this command's
 //!   standard input: a line with the number of rows it keeps, counted from the
 //!   state's beginning. Rows it did not acknowledge are given again; nothing
-//!   is lost.
+//!   is lost. Output ends before the last acknowledgement is waited for; change
+//!   capture waits for one whenever a transaction is out.
 //!
 //! The rows change capture begins with are given whole: killed in the middle of
 //! them it begins with the first. Changes that come twice have the same `lsn` and

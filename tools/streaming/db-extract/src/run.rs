@@ -134,6 +134,7 @@ impl Run<'_> {
             self.checkpoint.done = !more && job.mode == Mode::Snapshot;
             self.keep()?;
             if !more {
+                self.hang_up()?;
                 return self.wait();
             }
             self.pace();
@@ -163,6 +164,9 @@ impl Run<'_> {
             self.give(&batch)?;
             if self.out.is_closed() {
                 return Ok(Answer::Yes);
+            }
+            if got == Got::End {
+                self.hang_up()?;
             }
             if let Some(place) = batch.log.take() {
                 self.checkpoint.log = Some(place.clone());
@@ -243,6 +247,16 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// Nothing more comes: a reader that acknowledges learns it before it is waited for.
+    fn hang_up(&self) -> cli::Result<()> {
+        if self.acks.is_none() {
+            return Ok(());
+        }
+        let doing = "closing standard output";
+        let nothing = std::fs::File::options().write(true).open("/dev/null").doing(doing)?;
+        nix::unistd::dup2_stdout(nothing).unavailable(doing)
     }
 
     /// Waits until every row is acknowledged.

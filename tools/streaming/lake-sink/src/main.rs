@@ -34,6 +34,11 @@
 //! With `--messages` each line is a message of Kafka, as kafka-relay prints it:
 //! topic, partition and offset are the message's own, its value is the row.
 //!
+//! `--in topic:P` reads the topic itself, from where the lake ends, and only
+//! what transactions have committed. No consumer group is needed: offsets and
+//! rows are in one commit. It runs until a signal comes, or, with
+//! `--until end`, until it has what was there when it began.
+//!
 //! # Columns
 //! `--row-schema FILE` says them, a JSON object of names and types: bool, int,
 //! double, decimal(P,S), string, timestamp, date, json. Without it they are
@@ -67,8 +72,11 @@
 mod check;
 mod ddl;
 mod job;
+mod lines;
 mod place;
+mod rejects;
 mod run;
+mod topics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +89,7 @@ use process::Stop;
 
 /// Write rows as Parquet files of a lake
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "options")]
 struct Args {
     /// Hold the log and the files against each other
     #[arg(long, conflicts_with_all = ["messages", "append", "reject", "row_schema", "ddl"])]
@@ -91,9 +100,9 @@ struct Args {
     /// The database of the tables
     #[arg(long, value_name = "NAME", default_value = "default", requires = "ddl")]
     database: String,
-    /// The rows: a file, or standard input if `-`
-    #[arg(long = "in", value_name = "FILE", default_value = "-")]
-    input: cli::Input,
+    /// The rows: a file, standard input if `-`, topic:NAME,…, or topics for those of the step
+    #[arg(long = "in", value_name = "WHERE", default_value = "-")]
+    input: job::From,
     /// The lake: `file:PATH` or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
     url: Option<String>,
@@ -133,6 +142,17 @@ struct Args {
     /// Answer no if more rows are rejected
     #[arg(long, value_name = "N", requires = "reject")]
     max_reject: Option<u64>,
+    /// Where to end topics; without it there is no end
+    #[arg(long, value_name = "WHERE")]
+    until: Option<Until>,
+    /// Go on where messages were deleted before they were read
+    #[arg(long)]
+    accept_gap: bool,
+    /// Give up when nothing comes for so long although there is something
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    stall: Span,
+    #[command(flatten)]
+    brokers: cli::Brokers,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -164,6 +184,12 @@ struct Place {
     /// How often a request is tried
     #[arg(long, value_name = "N", default_value = "8")]
     tries: u32,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Until {
+    /// What is there when the run begins.
+    End,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
