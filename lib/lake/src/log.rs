@@ -155,6 +155,11 @@ impl Lake {
         topics.flat_map(|(topic, held)| held.iter().map(move |(part, held)| (&**topic, &**part, held)))
     }
 
+    /// Whether the lake has rows of a topic.
+    pub fn has(&self, topic: &str) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.schemas.contains_key(topic))
+    }
+
     /// The columns of a topic, if the lake has any rows of it, and its folders.
     ///
     /// # Errors

@@ -78,6 +78,8 @@ pub struct Stream {
     limits: Limits,
     spool: PathBuf,
     _lock: files::Lock,
+    /// Whether the lake has nothing of it yet: it begins where the first row does.
+    fresh: bool,
     /// The offset of the first row that is not committed.
     from: u64,
     /// The offset of the next row.
@@ -123,6 +125,7 @@ impl Stream {
         let who = format!("{topic}-{partition}");
         let (spool, lock) = lake.store.spool(&who)?;
         let pending = lake.pending(topic, partition)?;
+        let fresh = pending.is_none() && lake.held(topic, partition).is_none() && !limits.keeps_last;
         let from = pending.as_ref().map_or(from, |pending| pending.from);
         let from = lake.held(topic, partition).map_or(from, |held| held.to);
         let columns = table.schema.columns().len();
@@ -131,6 +134,7 @@ impl Stream {
             partition: partition.to_owned(),
             table,
             limits,
+            fresh,
             spool,
             _lock: lock,
             from,
@@ -207,6 +211,9 @@ impl Stream {
 
     #[inline]
     fn pass(&mut self, offset: u64, line: &[u8]) {
+        if self.fresh {
+            (self.fresh, self.from) = (false, offset);
+        }
         self.to = offset + 1;
         if self.limits.keeps_last {
             self.last.clear();

@@ -81,6 +81,28 @@ complains "wal_lost: .*ahead of the state"
 cp now pg.state && cp now.rows pg.rows
 proved "a state of yesterday: what the slot gave since is not passed over"
 
+# The table is locked: whoever waits for it can be told to stop.
+psql -X -q -h "$WORK/pg" -p "$(cat pg/port)" -U postgres postgres <open >/dev/null &
+pid=$!
+exec 7>open
+echo 'BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;' >&7
+locked() { [ "$(pg "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'orders'::regclass AND granted")" = 1 ]; }
+within 10 locked
+expect 3 db-extract --url "$PG" --table orders --timeout 300ms
+complains "deadline: "
+db-extract --url "$PG" --table orders >"$OUT" 2>"$ERR" &
+waiting=$!
+waits() { [ "$(pg "SELECT count(*) FROM pg_locks WHERE NOT granted")" != 0 ]; }
+within 10 waits
+kill -TERM "$waiting"
+status=0
+wait "$waiting" || status=$?
+[ "$status" = 3 ] || fail "status $status, not 3, after a signal"
+complains "interrupted: "
+exec 7>&-
+wait "$pid"
+proved "a server that does not answer is waited for until time is up or a signal comes"
+
 postgres_stop "$WORK/pg"
 expect 3 pg_now
 complains "network: .*refused"

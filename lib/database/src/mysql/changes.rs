@@ -99,7 +99,7 @@ impl Changes {
         wanted: Wanted,
         follow: Follow,
     ) -> Result<Self> {
-        let mut connection = Connection::open(server, password)?;
+        let mut connection = Connection::open(server, password, &wanted.patience)?;
         check_settings(&mut connection)?;
         let (schema, table) = table::place(server, &wanted.table);
         let end = current(&mut connection)?;
@@ -243,13 +243,13 @@ impl Changes {
         Ok(self.connection.wait(async move {
             conn.query_drop(settings).await?;
             conn.get_binlog_stream(request).await
-        })?)
+        })??)
     }
 
     fn log(&mut self, mut stream: Box<BinlogStream>, batch: &mut Batch) -> Result<Got> {
         let mut got = Got::More;
         loop {
-            let next = self.connection.wait(async { tokio::time::timeout(WAIT, stream.next()).await });
+            let next = self.connection.wait(async { tokio::time::timeout(WAIT, stream.next()).await })?;
             match next {
                 Err(_) => got = Got::Idle,
                 Ok(None) => return Err(Error::unavailable("the server ended the log").word("network")),

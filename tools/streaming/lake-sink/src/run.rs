@@ -229,7 +229,7 @@ impl Run<'_> {
 
     /// The stream rows of a partition go to; none while the columns are not known.
     #[inline]
-    fn stream(&mut self, topic: &str, partition: &str) -> cli::Result<Option<&mut Stream>> {
+    pub(crate) fn stream(&mut self, topic: &str, partition: &str) -> cli::Result<Option<&mut Stream>> {
         if !self.topics.contains_key(topic) {
             self.topics.insert(topic.to_owned(), Topic::default());
         }
