@@ -164,6 +164,12 @@ impl Producer {
         let client = self.client.client().native_client();
         let mut targets = self.targets.borrow_mut();
         if !targets.contains_key(message.topic) {
+            // librdkafka looks for brokers and leaders once a second, unless it is asked.
+            let asked = self.client.client().fetch_metadata(Some(message.topic), self.connection.timeout);
+            asked.map_err(|error| {
+                let _ = self.poll(Duration::ZERO);
+                self.explain(Error::of(&error, message.topic))
+            })?;
             let target = Target::new(client, message.topic)
                 .ok_or_else(|| Error::Invalid(format!("no topic can be called {}", message.topic)))?;
             targets.insert(message.topic.to_owned(), target);
