@@ -126,10 +126,11 @@ impl Producer {
             .set("message.max.bytes", (largest_bytes + 1024).to_string());
         for (name, value) in [
             // Many a batch: a round trip costs the same for a few messages and for many.
-            ("linger.ms", "5"),
+            ("linger.ms", "20"),
+            ("sticky.partitioning.linger.ms", "100"),
             ("batch.num.messages", "100000"),
             ("queue.buffering.max.messages", "500000"),
-            ("queue.buffering.max.kbytes", "262144"),
+            ("queue.buffering.max.kbytes", "65536"),
         ] {
             if config.get(name).is_none() {
                 config.set(name, value);
@@ -155,6 +156,25 @@ impl Producer {
         })
     }
 
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// Fails if there is none of that name, or nobody answers in time.
+    pub fn partitions(&self, topic: &str) -> Result<usize> {
+        let asked = self.client.client().fetch_metadata(Some(topic), self.connection.timeout);
+        let metadata = asked.map_err(|error| {
+            while let Ok(true) = self.poll(Duration::ZERO) {}
+            self.explain(Error::of(&error, topic))
+        })?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Err(Error::NoSuchTopic(topic.to_owned()));
+        };
+        match found.error() {
+            Some(code) => Err(Error::of_code(code.into(), topic)),
+            None => Ok(found.partitions().len()),
+        }
+    }
+
     /// Takes a message to be sent, and waits while too many are under way.
     ///
     /// # Errors
@@ -165,11 +185,7 @@ impl Producer {
         let mut targets = self.targets.borrow_mut();
         if !targets.contains_key(message.topic) {
             // librdkafka looks for brokers and leaders once a second, unless it is asked.
-            let asked = self.client.client().fetch_metadata(Some(message.topic), self.connection.timeout);
-            asked.map_err(|error| {
-                let _ = self.poll(Duration::ZERO);
-                self.explain(Error::of(&error, message.topic))
-            })?;
+            self.partitions(message.topic)?;
             let target = Target::new(client, message.topic)
                 .ok_or_else(|| Error::Invalid(format!("no topic can be called {}", message.topic)))?;
             targets.insert(message.topic.to_owned(), target);
