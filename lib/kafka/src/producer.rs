@@ -125,9 +125,10 @@ impl Producer {
             .set("partitioner", partitioner)
             .set("message.max.bytes", (largest_bytes + 1024).to_string());
         for (name, value) in [
-            // Many a batch: a round trip costs the same for a few messages and for many.
-            ("linger.ms", "20"),
-            ("sticky.partitioning.linger.ms", "100"),
+            // An idempotent writer has one batch of a partition under way: batches are as
+            // large as brokers take, and the next messages go to another partition.
+            ("linger.ms", "50"),
+            ("sticky.partitioning.linger.ms", "10"),
             ("batch.num.messages", "100000"),
             ("queue.buffering.max.messages", "500000"),
             ("queue.buffering.max.kbytes", "65536"),
