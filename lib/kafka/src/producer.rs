@@ -131,11 +131,16 @@ impl Producer {
             ("sticky.partitioning.linger.ms", "10"),
             ("batch.num.messages", "100000"),
             ("queue.buffering.max.messages", "500000"),
-            ("queue.buffering.max.kbytes", "65536"),
         ] {
             if config.get(name).is_none() {
                 config.set(name, value);
             }
+        }
+        // Batches that wait behind one under way cost librdkafka a processor: it turns
+        // in a circle meanwhile. So no more wait than there are batches under way.
+        if config.get("queue.buffering.max.kbytes").is_none() {
+            let most = (largest_bytes / 256).clamp(5120, 2_097_151);
+            config.set("queue.buffering.max.kbytes", most.to_string());
         }
         if let Some(id) = transactional_id {
             config.set("transactional.id", id);
