@@ -2,7 +2,7 @@
 # Real PostgreSQL and MariaDB on loopback, as their own users, with TLS by an
 # authority of their own:
 #
-#   postgres_up DIR [SETTING=VALUE…]    starts one; DIR/port has its port
+#   postgres_up DIR [SETTING=VALUE…]    starts one in an absolute DIR; DIR/port has its port
 #   postgres_do DIR [PSQL ARGUMENT…]    psql as its superuser
 #   postgres_start DIR, postgres_stop DIR, postgres_down DIR
 #   mariadb_up DIR [FLAG…]              likewise
@@ -73,7 +73,7 @@ END
 postgres_start() { as_user postgres "$(postgres_bin)/pg_ctl" -D "$1/data" -w -t 60 -l "$1/log" start >/dev/null; }
 postgres_stop() { as_user postgres "$(postgres_bin)/pg_ctl" -D "$1/data" -w -t 60 -m "${2:-fast}" stop >/dev/null; }
 postgres_down() { [ ! -e "$1/data/postmaster.pid" ] || postgres_stop "$1" immediate; }
-postgres_do() { psql -X -q -v ON_ERROR_STOP=1 -h "$1" -p "$(cat "$1/port")" -U postgres postgres "${@:2}"; }
+postgres_do() { psql -X -q -v ON_ERROR_STOP=1 -h "$(realpath "$1")" -p "$(cat "$1/port")" -U postgres postgres "${@:2}"; }
 
 mariadb_up() {
   local dir=$1
@@ -112,4 +112,4 @@ mariadb_stop() {
   return 1
 }
 mariadb_down() { [ ! -e "$1/pid" ] || mariadb_stop "$1" KILL; }
-mariadb_do() { mariadb --no-defaults --socket="$1/s.sock" -u root "${@:2}"; }
+mariadb_do() { mariadb --no-defaults --socket="$(realpath "$1")/s.sock" -u root "${@:2}"; }

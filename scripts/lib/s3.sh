@@ -74,8 +74,8 @@ s3_down() {
   local name
   for name in faults s3; do
     [ -e "$1/$name.pid" ] || continue
-    kill "$(cat "$1/$name.pid")" 2>/dev/null
-    wait "$(cat "$1/$name.pid")" 2>/dev/null
+    kill "$(cat "$1/$name.pid")" 2>/dev/null || true
+    wait "$(cat "$1/$name.pid")" 2>/dev/null || true
     rm -f "$1/$name.pid"
   done
 }

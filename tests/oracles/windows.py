@@ -2,6 +2,9 @@
 
     windows.py make FILE ROWS          rows in about the order of their time; 1 in 100 late, 1 in 1000 broken
     windows.py judge FILE OUT LATE     whether OUT and LATE are what DuckDB makes of FILE (watermark 5 s)
+    windows.py judge FILE OUT LATE partitions
+                                       the same with rows partitioned by their field seven; first and last are times,
+                                       since rows of different partitions have no order
 """
 import json
 import random
@@ -9,21 +12,21 @@ import sys
 
 MAKE = """
 create table rows as select * from (
-    select try_cast(id as bigint) id, cast(ts as timestamptz) ts, country, cast(amount as decimal(18, 4)) amount
+    select try_cast(id as bigint) id, cast(ts as timestamptz) ts, country, try_cast(seven as int) seven, cast(amount as decimal(18, 4)) amount
     from read_json('{input}', format = 'newline_delimited', ignore_errors = true,
-                   columns = {{id: 'varchar', ts: 'varchar', country: 'varchar', amount: 'varchar'}})
+                   columns = {{id: 'varchar', ts: 'varchar', country: 'varchar', amount: 'varchar', seven: 'varchar'}})
 ) where id is not null;
 create table dated as select *, time_bucket(interval '1 minute', ts, timestamptz '2026-01-01 00:00:00Z') start,
-    max(ts) over (order by id rows between unbounded preceding and 1 preceding) - interval '5 seconds' watermark
+    max(ts) over ({partitions} order by id rows between unbounded preceding and 1 preceding) - interval '5 seconds' watermark
 from rows;
 create table judged as select *, coalesce(start + interval '1 minute' <= watermark, false) late from dated;
 create table want as select start, country, count(*) n, sum(amount) total, min(amount) least, max(amount) most,
-    arg_min(id, (ts, id)) first, arg_max(id, (ts, id)) last, count(distinct id % 7) sevens
+    {first} first, {last} last, count(distinct id % 7) sevens
 from judged where not late group by all;
 create table have as select cast(window_start as timestamptz) start, country, n, cast(sum as decimal(38, 4)) total,
-    cast(min as decimal(18, 4)) least, cast(max as decimal(18, 4)) most, first, last, sevens
+    cast(min as decimal(18, 4)) least, cast(max as decimal(18, 4)) most, {told}, sevens
 from read_json('{out}', format = 'newline_delimited', columns = {{window_start: 'varchar', country: 'varchar',
-    n: 'bigint', sum: 'varchar', min: 'varchar', max: 'varchar', first: 'bigint', last: 'bigint', sevens: 'bigint'}});
+    n: 'bigint', sum: 'varchar', min: 'varchar', max: 'varchar', first: '{type}', last: '{type}', sevens: 'bigint'}});
 create table late as select id from read_json('{late}', format = 'newline_delimited', columns = {{id: 'bigint'}});
 """
 
@@ -44,12 +47,18 @@ def make(path, rows):
             out.write(line + "\n")
 
 
-def judge(rows, out, late):
+def judge(rows, out, late, by=None):
     import duckdb
 
     db = duckdb.connect()
     db.execute("set timezone = 'UTC'")
-    db.execute(MAKE.format(input=rows, out=out, late=late))
+    if by:
+        words = {"partitions": "partition by seven", "first": "min(ts)", "last": "max(ts)", "type": "varchar"}
+        words["told"] = "cast(first as timestamptz) first, cast(last as timestamptz) last"
+    else:
+        words = {"partitions": "", "first": "arg_min(id, (ts, id))", "last": "arg_max(id, (ts, id))", "type": "bigint"}
+        words["told"] = "first, last"
+    db.execute(MAKE.format(input=rows, out=out, late=late, **words))
     wrong = db.execute("(from want except all from have) union all (from have except all from want)").fetchall()
     stray = db.execute(
         "(select id from judged where late except all from late) union all"
@@ -67,4 +76,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(sys.argv[2], int(sys.argv[3]))
     else:
-        sys.exit(judge(*sys.argv[2:5]))
+        sys.exit(judge(*sys.argv[2:6]))

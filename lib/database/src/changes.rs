@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::LogPlace;
 
-use crate::{Batch, Error, Result, Url, Wanted, postgres};
+use crate::{Batch, Error, Result, Url, Wanted, json, mysql, postgres};
 
 /// How a log of changes is followed.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,23 @@ impl Follow {
     }
 }
 
+/// Rows that are there already, as changes that read them: of a database, a
+/// table, at a place in the log.
+pub(crate) fn of_rows(plain: &Batch, [db, table, at]: [&str; 3], batch: &mut Batch) {
+    let tail = format!(
+        ",\"src\":{{\"db\":{},\"table\":{},\"lsn\":{},\"tx\":null,\"seq\":null,\"ts\":null}}}}\n",
+        json::quoted(db),
+        json::quoted(table),
+        json::quoted(at),
+    );
+    for line in plain.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        batch.lines.extend_from_slice(b"{\"record\":\"row_change\",\"op\":\"r\",\"before\":null,\"after\":");
+        batch.lines.extend_from_slice(line);
+        batch.lines.extend_from_slice(tail.as_bytes());
+    }
+    batch.rows = plain.rows;
+}
+
 /// What to do about other columns.
 pub const ACCEPT: &str =
     "--accept-schema goes on with the columns as they are now; removing the state begins anew";
@@ -97,7 +114,7 @@ impl Changes {
     pub fn open(url: &Url, password: Option<&str>, wanted: Wanted, follow: Follow) -> Result<Self> {
         Ok(Self(match url {
             Url::Postgres(server) => Box::new(postgres::Changes::open(server, password, wanted, follow)?),
-            Url::Mysql(_) => return Err(Error::invalid("MySQL and MariaDB are not there yet")),
+            Url::Mysql(server) => Box::new(mysql::Changes::open(server, password, wanted, follow)?),
             Url::Sqlite(_) => {
                 return Err(Error::invalid("SQLite has no log of changes: snapshot or incremental"));
             }

@@ -27,6 +27,13 @@ pub(crate) fn text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// The same by itself.
+pub(crate) fn quoted(plain: &str) -> String {
+    let mut out = Vec::with_capacity(plain.len() + 2);
+    text(plain.as_bytes(), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// A string without its quotes.
 pub(crate) fn inner(text: &[u8], out: &mut Vec<u8>) {
     let mut plain = 0;

@@ -23,7 +23,9 @@
 mod changes;
 mod error;
 mod json;
+mod mysql;
 mod overlap;
+mod patience;
 mod postgres;
 mod reader;
 mod scalar;
@@ -35,6 +37,7 @@ mod url;
 pub use changes::{ACCEPT, Changes, Follow, Got, difference};
 pub use error::{Error, Result};
 pub use overlap::{Overlap, Seen};
+pub use patience::Patience;
 pub use reader::{Batch, Reader, Wanted};
 pub use scalar::Scalar;
 pub use url::{Server, Tls, Url};

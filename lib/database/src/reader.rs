@@ -1,7 +1,7 @@
 //! A table, batch by batch, whatever database it is in.
 
 use crate::scalar::Scalar;
-use crate::{Overlap, Result, Url, postgres, sqlite};
+use crate::{Overlap, Patience, Result, Url, mysql, postgres, sqlite};
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Wanted {
     pub overlap: Option<Overlap>,
     /// How many rows make a batch.
     pub batch_rows: u32,
+    /// How long the database is waited for.
+    pub patience: Patience,
 }
 
 impl Default for Wanted {
@@ -29,6 +31,7 @@ impl Default for Wanted {
             after: None,
             overlap: None,
             batch_rows: 10_000,
+            patience: Patience::default(),
         }
     }
 }
@@ -71,7 +74,7 @@ impl Reader {
         Ok(Self(match url {
             Url::Sqlite(path) => Box::new(sqlite::Reader::open(path, wanted)?),
             Url::Postgres(server) => Box::new(postgres::Reader::open(server, password, wanted)?),
-            Url::Mysql(_) => return Err(crate::Error::invalid("MySQL and MariaDB are not there yet")),
+            Url::Mysql(server) => Box::new(mysql::Reader::open(server, password, wanted)?),
         }))
     }
 

@@ -228,8 +228,11 @@ pub(crate) fn client(
         ("queued.max.messages.kbytes", "65536"),
         ("fetch.queue.backoff.ms", "5"),
         ("partition.assignment.strategy", "range"),
+        // A topic that is new is soon part of what a group shares.
+        ("topic.metadata.refresh.interval.ms", "10000"),
         // Who was killed holds the others up no longer than this.
         ("session.timeout.ms", "10000"),
+        ("heartbeat.interval.ms", "1000"),
     ] {
         if config.get(name).is_none() {
             config.set(name, value);

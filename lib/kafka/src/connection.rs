@@ -54,6 +54,11 @@ impl Connection {
         self
     }
 
+    /// How long that is.
+    pub fn patience(&self) -> Duration {
+        self.timeout
+    }
+
     /// A setting of librdkafka's.
     ///
     /// # Errors

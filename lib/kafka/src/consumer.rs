@@ -22,6 +22,8 @@ pub struct Consumer {
     client: BaseConsumer<Hearing>,
     connection: Connection,
     hastened: Cell<bool>,
+    /// Whether the group is one somebody named.
+    grouped: bool,
 }
 
 /// What a consumer has to tell.
@@ -96,7 +98,8 @@ impl Consumer {
         let client = client(connection, Some(group), instance, isolation)?;
         let queue = Queue::consumer(client.client().native_client())
             .ok_or_else(|| Error::Other("librdkafka has no queue".to_owned()))?;
-        Ok(Self { queue, client, connection: connection.clone(), hastened: Cell::new(false) })
+        let (connection, hastened) = (connection.clone(), Cell::new(false));
+        Ok(Self { queue, client, connection, hastened, grouped: true })
     }
 
     /// The next thing there is to tell. Must be asked again before the group loses
@@ -128,6 +131,10 @@ impl Consumer {
             }
             Told::Error(code, text) => {
                 let code = Code::from(code);
+                if code == Code::GroupAuthorizationFailed && !self.grouped {
+                    // librdkafka asks for a group's coordinator where no group matters.
+                    return Ok(Event::Nothing);
+                }
                 hearing.note(code, &text);
                 if let Some(error) = hearing.turned_away() {
                     return Err(error);

@@ -46,7 +46,10 @@ impl Hearing {
 
     pub(crate) fn log_line(&self, facility: &str, message: &str) {
         if facility == "FAIL" {
-            self.heard().trouble = Some(plain(message));
+            let mut heard = self.heard();
+            // Who only asks is told of a wrong password in the log alone.
+            heard.auth |= message.contains("SASL authentication error");
+            heard.trouble = Some(plain(message));
         }
     }
 
@@ -125,5 +128,11 @@ mod tests {
         assert_eq!(hearing.explain(Error::Timeout).word(), "network");
         hearing.note(Code::Authentication, "wrong password");
         assert_eq!(hearing.explain(Error::Timeout), Error::Auth("wrong password".into()));
+        let hearing = Hearing::default();
+        hearing.log_line(
+            "FAIL",
+            "[thrd:x]: x/bootstrap: SASL authentication error: Invalid username or password",
+        );
+        assert_eq!(hearing.explain(Error::Timeout).word(), "auth");
     }
 }

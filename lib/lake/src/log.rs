@@ -77,11 +77,31 @@ fn intent(who: &str) -> String {
     format!("_log/intent-{who}.json")
 }
 
-/// Files that are about to be put.
-#[derive(Debug, Serialize, Deserialize)]
-struct Intent {
-    from: u64,
-    files: Vec<String>,
+/// Files that are about to be put, and what they are made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) files: Vec<String>,
+    pub(crate) schema: Schema,
+    pub(crate) folders: Vec<String>,
+}
+
+impl Intent {
+    fn parse(content: &[u8]) -> std::result::Result<Self, String> {
+        let intent: Self = serde_json::from_slice(content).map_err(|why| why.to_string())?;
+        if intent.to <= intent.from {
+            return Err(format!("its offsets end at {}, where they begin", intent.to));
+        }
+        // They may be removed: nothing but data files of this lake is.
+        let strange = |file: &&String| {
+            file.starts_with('_') || file.split('/').any(|part| matches!(part, "" | "." | ".."))
+        };
+        match intent.files.iter().find(strange) {
+            Some(file) => Err(format!("`{file}` is no data file")),
+            None => Ok(intent),
+        }
+    }
 }
 
 impl Lake {
@@ -135,51 +155,69 @@ impl Lake {
         topics.flat_map(|(topic, held)| held.iter().map(move |(part, held)| (&**topic, &**part, held)))
     }
 
-    /// The columns of a topic, if the lake has any rows of it.
-    pub fn schema(&self, topic: &str) -> Option<&Schema> {
-        self.latest.as_ref().and_then(|latest| latest.schemas.get(topic))
+    /// Whether the lake has rows of a topic.
+    pub fn has(&self, topic: &str) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.schemas.contains_key(topic))
     }
 
-    /// The folders of a topic, if the lake has any rows of it.
-    pub fn folders(&self, topic: &str) -> Option<&[String]> {
-        self.latest.as_ref().and_then(|latest| latest.folders.get(topic)).map(Vec::as_slice)
-    }
-
-    /// Removes what a crash left between putting files and logging them.
-    pub(crate) fn heal(&self, who: &str, held_to: u64) -> Result<Vec<String>> {
-        let name = intent(who);
-        let Some(content) = self.store.read(&name)? else { return Ok(Vec::new()) };
-        let intent: Intent = serde_json::from_slice(&content)
-            .map_err(|why| Error::Log { name: name.clone(), why: why.to_string() })?;
-        if intent.from < held_to {
-            return Ok(Vec::new());
+    /// The columns of a topic, if the lake has any rows of it, and its folders.
+    ///
+    /// # Errors
+    /// Fails if the log cannot be read.
+    pub fn table(&self, topic: &str) -> Result<Option<(Schema, Vec<String>)>> {
+        if let Some(latest) = &self.latest
+            && let Some(schema) = latest.schemas.get(topic)
+        {
+            return Ok(Some((schema.clone(), latest.folders.get(topic).cloned().unwrap_or_default())));
         }
-        for file in &intent.files {
-            if file.starts_with('_') || file.split('/').any(|part| matches!(part, "" | "." | "..")) {
-                return Err(Error::Log { name, why: format!("`{file}` is no data file") });
+        // A commit that was broken off has decided on them.
+        let prefix = format!("intent-{topic}-");
+        for name in self.store.log()? {
+            let Some(rest) = name.strip_prefix(&prefix) else { continue };
+            let Some(partition) = rest.strip_suffix(".json").filter(|rest| !rest.contains('-')) else {
+                continue;
+            };
+            if let Some(intent) = self.pending(topic, partition)? {
+                return Ok(Some((intent.schema, intent.folders)));
             }
-            self.store.remove(file)?;
         }
-        self.store.remove(&name)?;
-        Ok(intent.files)
+        Ok(None)
+    }
+
+    /// The commit that a crash broke off, between the first of its files and its entry.
+    pub(crate) fn pending(&self, topic: &str, partition: &str) -> Result<Option<Intent>> {
+        let name = intent(&format!("{topic}-{partition}"));
+        let Some(content) = self.store.read(&name)? else { return Ok(None) };
+        let intent = Intent::parse(&content).map_err(|why| Error::Log { name, why })?;
+        let ends = self.held(topic, partition).map_or(intent.from, |held| held.to);
+        Ok((intent.from == ends).then_some(intent))
     }
 
     /// Files that were about to be put when their run was last seen, and are in no entry.
     pub(crate) fn intended(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
-        for name in self.store.log()?.iter().filter(|name| name.starts_with("intent-")) {
-            let content = self.store.read(&format!("_log/{name}"))?.unwrap_or_default();
-            files.extend(
-                serde_json::from_slice::<Intent>(&content).into_iter().flat_map(|intent| intent.files),
-            );
+        for name in self.store.log()? {
+            let who = name.strip_prefix("intent-").and_then(|rest| rest.strip_suffix(".json"));
+            let Some((topic, partition)) = who.and_then(|who| who.rsplit_once('-')) else { continue };
+            files.extend(self.pending(topic, partition)?.into_iter().flat_map(|intent| intent.files));
         }
         Ok(files)
     }
 
+    /// Whether an entry names a file.
+    pub(crate) fn names(&self, file: &str) -> Result<bool> {
+        for entry in self.entries() {
+            if entry?.files.iter().any(|known| known.file == file) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Says what is about to be put, so that the next run finds it.
-    pub(crate) fn intend(&self, who: &str, from: u64, files: Vec<String>) -> Result<()> {
-        let content = serde_json::to_vec(&Intent { from, files })
-            .map_err(|why| Error::Log { name: intent(who), why: why.to_string() })?;
+    pub(crate) fn intend(&self, who: &str, what: &Intent) -> Result<()> {
+        let content =
+            serde_json::to_vec(what).map_err(|why| Error::Log { name: intent(who), why: why.to_string() })?;
         self.store.replace(&intent(who), &content)
     }
 

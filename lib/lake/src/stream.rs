@@ -11,7 +11,7 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::cell::Cell;
 use crate::columns::Columns;
 use crate::error::at;
-use crate::log::{Addition, Commit, File, Lake};
+use crate::log::{Addition, Commit, File, Intent, Lake};
 use crate::store::Put;
 use crate::table::Table;
 use crate::{Error, Result};
@@ -78,11 +78,15 @@ pub struct Stream {
     limits: Limits,
     spool: PathBuf,
     _lock: files::Lock,
+    /// Whether the lake has nothing of it yet: it begins where the first row does.
+    fresh: bool,
     /// The offset of the first row that is not committed.
     from: u64,
     /// The offset of the next row.
     to: u64,
     rejected: u64,
+    /// A commit that a crash broke off: it is made again, of the same rows.
+    pending: Option<Intent>,
     /// The last row, as far as it is kept.
     last: Vec<u8>,
     open: BTreeMap<String, Open>,
@@ -106,7 +110,7 @@ struct Open {
 
 impl Stream {
     /// Goes on where the lake's rows of this partition end, or begins at `from`.
-    /// What a crash left behind is removed first.
+    /// A commit that a crash broke off is made again first, from the same rows.
     ///
     /// # Errors
     /// Fails if somebody else is at it, or the place cannot be written.
@@ -120,19 +124,23 @@ impl Stream {
     ) -> Result<Self> {
         let who = format!("{topic}-{partition}");
         let (spool, lock) = lake.store.spool(&who)?;
+        let pending = lake.pending(topic, partition)?;
+        let fresh = pending.is_none() && lake.held(topic, partition).is_none() && !limits.keeps_last;
+        let from = pending.as_ref().map_or(from, |pending| pending.from);
         let from = lake.held(topic, partition).map_or(from, |held| held.to);
-        lake.heal(&who, from)?;
         let columns = table.schema.columns().len();
         Ok(Self {
             topic: topic.to_owned(),
             partition: partition.to_owned(),
             table,
             limits,
+            fresh,
             spool,
             _lock: lock,
             from,
             to: from,
             rejected: 0,
+            pending,
             last: Vec::new(),
             open: BTreeMap::new(),
             waiting: 0,
@@ -153,9 +161,25 @@ impl Stream {
         self.from == self.to
     }
 
+    /// Whether a commit that was broken off is being made again: it ends where it did.
+    pub fn is_again(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether the rows before `offset` must be committed before it is taken.
+    #[inline]
+    pub fn ends_before(&self, offset: u64) -> bool {
+        self.pending.as_ref().is_some_and(|pending| offset >= pending.to)
+    }
+
     /// Whether the files are as large as they should get.
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.written >= self.limits.files_bytes
+        if self.is_again() {
+            return false;
+        }
+        // What waits shrinks to about a quarter.
+        self.written + self.waiting as u64 / 4 >= self.limits.files_bytes
     }
 
     /// Takes a row. Offsets that were passed over hold none.
@@ -187,6 +211,9 @@ impl Stream {
 
     #[inline]
     fn pass(&mut self, offset: u64, line: &[u8]) {
+        if self.fresh {
+            (self.fresh, self.from) = (false, offset);
+        }
         self.to = offset + 1;
         if self.limits.keeps_last {
             self.last.clear();
@@ -200,7 +227,7 @@ impl Stream {
         let count = self.open.len();
         let open = match self.open.get_mut(&self.folder) {
             Some(open) => open,
-            None if count == self.limits.folders => return Ok(Taken::Full),
+            None if count >= self.limits.folders && self.pending.is_none() => return Ok(Taken::Full),
             None => self.open.entry(self.folder.clone()).or_insert(Open {
                 columns: Columns::new(&self.table.schema),
                 rows: 0,
@@ -247,14 +274,28 @@ impl Stream {
             files.push(File { file: name(&folder), rows, bytes });
             spooled.push(path);
         }
-        let who = format!("{}-{}", self.topic, self.partition);
-        if !files.is_empty() {
-            lake.intend(&who, from, files.iter().map(|file| file.file.clone()).collect())?;
+        let folders: Vec<_> = self.table.folders.iter().map(ToString::to_string).collect();
+        let names: Vec<_> = files.iter().map(|file| file.file.clone()).collect();
+        let pending = self.pending.take().map(|pending| pending.files).unwrap_or_default();
+        // Made of other rows, since those were nowhere to be had any more.
+        for left in pending.iter().filter(|left| !names.contains(left)) {
+            lake.store.remove(left)?;
         }
+        if !files.is_empty() {
+            let (schema, folders) = (self.table.schema.clone(), folders.clone());
+            let who = format!("{}-{}", self.topic, self.partition);
+            lake.intend(&who, &Intent { from, to, files: names, schema, folders })?;
+        }
+        let mut new = Vec::new();
         for (file, spooled) in files.iter().zip(&spooled) {
-            let there = lake.store.publish(spooled, &file.file)? == Put::There;
-            if there && !lake.store.holds(&file.file, spooled)? {
-                return Err(Error::Taken(file.file.clone()));
+            match lake.store.publish(spooled, &file.file)? {
+                Put::New => new.push(file.file.clone()),
+                Put::There if lake.store.holds(&file.file, spooled)? => {}
+                Put::There if pending.contains(&file.file) => {
+                    lake.store.remove(&file.file)?;
+                    lake.store.publish(spooled, &file.file)?;
+                }
+                Put::There => return Err(Error::Taken(file.file.clone())),
             }
         }
         let commit = lake.commit(Addition {
@@ -266,8 +307,18 @@ impl Stream {
             rejected: self.rejected,
             files,
             schema: self.table.schema.clone(),
-            folders: self.table.folders.iter().map(ToString::to_string).collect(),
-        })?;
+            folders,
+        });
+        if let Err(Error::Fenced { .. }) = &commit {
+            // Nobody will ever commit a file that begins where these do: what the log does not name
+            // now is nobody's.
+            for name in new {
+                if !lake.names(&name)? {
+                    lake.store.remove(&name)?;
+                }
+            }
+        }
+        let commit = commit?;
         (self.from, self.rejected, self.waiting, self.written) = (to, 0, 0, 0);
         Ok(Some(commit))
     }

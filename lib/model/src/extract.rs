@@ -84,8 +84,8 @@ pub enum RowOp {
     Truncate,
 }
 
-/// Where a change comes from. For rows after the first, `lsn` (or `gtid`) and
-/// `seq` together tell changes apart: what comes twice is the same in both.
+/// Where a change comes from. `lsn` and `seq` together tell changes apart: what
+/// comes twice is the same in both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeSource {
@@ -93,7 +93,8 @@ pub struct ChangeSource {
     pub db: String,
     /// The table.
     pub table: String,
-    /// The commit's place in the log: an LSN, or `FILE:POSITION`; of rows that were there, where they were read.
+    /// The place in the log: the commit's LSN, or the change's `FILE:POSITION`;
+    /// of rows that were there, where they were read.
     pub lsn: String,
     /// The transaction's number, or its GTID; null for rows that were there, or if unknown.
     pub tx: Option<Value>,

@@ -13,6 +13,7 @@ mod decimal;
 mod decode;
 mod defaults;
 mod field_path;
+mod internal;
 mod model;
 mod rules;
 #[cfg(feature = "schema")]

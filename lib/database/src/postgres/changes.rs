@@ -18,7 +18,7 @@ use super::connection::{Connection, literal};
 use super::pgoutput::{self, Message, Old, Relation, Saw, Tuple, Value};
 use super::table::{self, Column, Table};
 use super::value::{self, Kind, Types};
-use crate::changes::{Follow, Got, Log};
+use crate::changes::{self, Follow, Got, Log};
 use crate::reader::Source;
 use crate::url::Server;
 use crate::{Batch, Error, Result, Wanted, json, time};
@@ -90,7 +90,7 @@ impl Changes {
         wanted: Wanted,
         follow: Follow,
     ) -> Result<Self> {
-        let connection = Connection::open(server, password)?;
+        let connection = Connection::open(server, password, &wanted.patience)?;
         let level = connection.rows("SELECT current_setting('wal_level')", &[])?;
         if level.first().is_some_and(|row| row.get::<_, String>(0) != "logical") {
             return Err(Error::invalid("the server's log is not made for it: wal_level is not logical")
@@ -203,20 +203,8 @@ impl Changes {
     fn rows(&mut self, mut reader: Box<table::Reader>, batch: &mut Batch) -> Result<Got> {
         let mut plain = Batch::default();
         let more = reader.next(&mut plain)?;
-        let tail = format!(
-            ",\"src\":{{\"db\":{},\"table\":{},\"lsn\":{},\"tx\":null,\"seq\":null,\"ts\":null}}}}\n",
-            quoted(&self.server.database),
-            quoted(&self.wanted.table),
-            quoted(self.place.saw_until.as_deref().unwrap_or_default()),
-        );
-        for line in plain.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            batch
-                .lines
-                .extend_from_slice(b"{\"record\":\"row_change\",\"op\":\"r\",\"before\":null,\"after\":");
-            batch.lines.extend_from_slice(line);
-            batch.lines.extend_from_slice(tail.as_bytes());
-        }
-        batch.rows = plain.rows;
+        let at = self.place.saw_until.as_deref().unwrap_or_default();
+        changes::of_rows(&plain, [&self.server.database, &self.wanted.table, at], batch);
         if more {
             self.phase = Phase::Rows(reader);
         } else {
@@ -243,7 +231,7 @@ impl Changes {
             literal(&format!("\"{}\"", self.follow.publication.replace('"', "\"\""))),
         );
         let none: [&str; 0] = [];
-        let answer = connection.wait(connection.client.query_raw(&asked, none))?;
+        let answer = connection.wait(connection.client.query_raw(&asked, none))??;
         self.transaction = Transaction::default();
         let got = self.answer(Box::pin(answer), batch)?;
         if got != Got::Idle {
@@ -256,11 +244,12 @@ impl Changes {
             self.idle_since = Instant::now();
             batch.log = Some(self.at(now));
         }
-        if ended {
-            return Ok(Got::End);
-        }
         let over = self.follow.max_slot_bytes.is_some_and(|most| slot.held_bytes > most);
-        Ok(if over { Got::OverLimit(slot.held_bytes) } else { Got::Idle })
+        Ok(match () {
+            () if over => Got::OverLimit(slot.held_bytes),
+            () if ended => Got::End,
+            () => Got::Idle,
+        })
     }
 
     /// Where to go on once everything up to `lsn` is safe.
@@ -276,7 +265,7 @@ impl Changes {
     fn answer(&mut self, mut answer: Pin<Box<RowStream>>, batch: &mut Batch) -> Result<Got> {
         loop {
             let connection = self.connection.as_ref().ok_or_else(broken)?;
-            let Some(row) = connection.wait(answer.next()) else {
+            let Some(row) = connection.wait(answer.next())? else {
                 self.phase = Phase::Ask;
                 break;
             };
@@ -375,7 +364,7 @@ impl Changes {
                 // Our own connection is busy with the answer.
                 let other = match busy.take() {
                     Some(other) => other,
-                    None => Connection::open(&self.server, self.password.as_deref())?,
+                    None => Connection::open(&self.server, self.password.as_deref(), &self.wanted.patience)?,
                 };
                 self.types = other.types()?;
                 let rows = other.rows("SELECT format_type($1, $2)", &[&part.oid, &part.modifier])?;
@@ -421,8 +410,8 @@ impl Changes {
         *changes += 1;
         let tail = format!(
             ",\"src\":{{\"db\":{},\"table\":{},\"lsn\":\"{commit_lsn}\",\"tx\":{xid},\"seq\":{changes},\"ts\":\"{at}\"}}}}\n",
-            quoted(&self.server.database),
-            quoted(&self.wanted.table),
+            json::quoted(&self.server.database),
+            json::quoted(&self.wanted.table),
         );
         out.extend_from_slice(tail.as_bytes());
         batch.rows += 1;
@@ -438,7 +427,7 @@ impl Changes {
             literal(&self.follow.slot),
             literal(&pgoutput::lsn_text(at))
         );
-        let done = connection.wait(connection.client.batch_execute(&asked));
+        let done = connection.wait(connection.client.batch_execute(&asked))?;
         done.map_err(|error| lost(error, &self.follow.slot))?;
         self.confirmed = at;
         Ok(())
@@ -609,12 +598,6 @@ fn is_published(connection: &Connection, publication: &str, table: &Table) -> Re
 fn current(connection: &Connection) -> Result<u64> {
     let rows = connection.rows("SELECT pg_current_wal_flush_lsn()::text", &[])?;
     rows.first().and_then(|row| pgoutput::lsn(row.get(0))).ok_or_else(broken)
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::new();
-    json::text(text.as_bytes(), &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn broken() -> Error {

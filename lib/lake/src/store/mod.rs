@@ -94,12 +94,13 @@ impl Store {
 
     /// Whether a file holds what one of the spool does.
     pub(crate) fn holds(&self, name: &str, spooled: &Path) -> Result<bool> {
-        let ours = fs::File::open(spooled).map_err(at(spooled))?;
-        let theirs: Box<dyn Read> = match &self.0 {
-            Kind::Folder(store) => Box::new(store.open(name)?),
-            Kind::S3(store) => Box::new(store.open(name)?),
-        };
-        same(ours, theirs).map_err(at(Path::new(name)))
+        match &self.0 {
+            Kind::Folder(store) => {
+                let ours = fs::File::open(spooled).map_err(at(spooled))?;
+                same(ours, store.open(name)?).map_err(at(Path::new(name)))
+            }
+            Kind::S3(store) => store.holds(name, spooled),
+        }
     }
 
     /// Writes a small file, unless there is one.

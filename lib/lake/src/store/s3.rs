@@ -1,7 +1,6 @@
 //! A lake in a bucket.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -76,6 +75,13 @@ struct Call<'a> {
     from: u64,
     /// Only if nothing stands there.
     only_new: bool,
+}
+
+/// An answer, whole.
+struct Answer {
+    status: u16,
+    etag: String,
+    text: String,
 }
 
 impl<'a> Call<'a> {
@@ -162,21 +168,20 @@ impl S3 {
             let query = [("partNumber", &*number), ("uploadId", upload)];
             let call = Call { query: &query, body: part(at_byte)?, ..Call::new("PUT", name) };
             let answer = self.good(&call, name)?;
-            let tag = answer.header("etag").unwrap_or_default().replace('&', "&amp;").replace('<', "&lt;");
+            let tag = answer.etag.replace('&', "&amp;").replace('<', "&lt;");
             list.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"));
         }
         list.push_str("</CompleteMultipartUpload>");
         let query = [("uploadId", upload)];
         let call = Call { query: &query, body: list.into(), only_new: true, ..Call::new("POST", name) };
         let answer = self.send(&call)?;
-        match answer.status() {
+        match answer.status {
             412 => Ok(Put::There),
             // The answer to an earlier try was lost: it is there, ours or another's.
             404 if self.exists(name)? => Ok(Put::There),
             _ => {
-                let text = self.judged(answer, name)?.text(ANSWER_BYTES).map_err(self.of(name))?;
                 // It answers 200 before it knows.
-                match xml::text(&text, "Code") {
+                match xml::text(&self.judged(answer, name)?.text, "Code") {
                     None => Ok(Put::New),
                     Some(code) => Err(Error::Store { what: self.shown(name), why: code }),
                 }
@@ -186,7 +191,7 @@ impl S3 {
 
     fn exists(&self, name: &str) -> Result<bool> {
         let answer = self.send(&Call::new("HEAD", name))?;
-        if answer.status() == 404 { Ok(false) } else { self.judged(answer, name).map(|_| true) }
+        if answer.status == 404 { Ok(false) } else { self.judged(answer, name).map(|_| true) }
     }
 
     pub(super) fn create(&self, name: &str, content: &[u8]) -> Result<Put> {
@@ -196,7 +201,7 @@ impl S3 {
     fn put_new(&self, name: &str, body: Bytes) -> Result<Put> {
         let call = Call { body, only_new: true, ..Call::new("PUT", name) };
         let answer = self.send(&call)?;
-        if answer.status() == 412 { Ok(Put::There) } else { self.judged(answer, name).map(|_| Put::New) }
+        if answer.status == 412 { Ok(Put::There) } else { self.judged(answer, name).map(|_| Put::New) }
     }
 
     pub(super) fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
@@ -220,14 +225,20 @@ impl S3 {
         })
     }
 
-    /// Opens a file for reading.
-    pub(super) fn open(&self, name: &str) -> Result<impl Read + use<>> {
-        Ok(self.good(&Call::new("GET", name), name)?.reader())
+    /// Whether an object holds what a file does.
+    pub(super) fn holds(&self, name: &str, spooled: &Path) -> Result<bool> {
+        self.patiently(|| {
+            let ours = fs::File::open(spooled).map_err(at(spooled))?;
+            let theirs =
+                self.once(&Call::new("GET", name)).and_then(Response::success).map_err(self.of(name))?;
+            let same = super::same(ours, theirs.reader());
+            same.map_err(|error| Error::Store { what: self.shown(name), why: error.to_string() })
+        })
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<()> {
         let answer = self.send(&Call::new("DELETE", name))?;
-        if answer.status() == 404 { Ok(()) } else { self.judged(answer, name).map(|_| ()) }
+        if answer.status == 404 { Ok(()) } else { self.judged(answer, name).map(|_| ()) }
     }
 
     pub(super) fn log(&self) -> Result<Vec<String>> {
@@ -273,35 +284,39 @@ impl S3 {
         }
     }
 
-    /// A good answer, whole.
+    /// A good answer's text.
     fn text(&self, call: &Call, name: &str) -> Result<String> {
-        self.patiently(|| {
-            let answer = self.once(call).and_then(Response::success);
-            answer.and_then(|answer| answer.text(ANSWER_BYTES)).map_err(self.of(name))
-        })
+        self.good(call, name).map(|answer| answer.text)
     }
 
-    fn good(&self, call: &Call, name: &str) -> Result<Response> {
+    fn good(&self, call: &Call, name: &str) -> Result<Answer> {
         self.judged(self.send(call)?, name)
     }
 
-    fn judged(&self, answer: Response, name: &str) -> Result<Response> {
-        answer.success().map_err(self.of(name))
+    fn judged(&self, answer: Answer, name: &str) -> Result<Answer> {
+        let Answer { status, text, .. } = answer;
+        match status {
+            200..300 => Ok(Answer { text, ..answer }),
+            _ => Err(self.of(name)(http::Error::Status { status, retry_after: None, text })),
+        }
     }
 
     /// An answer that another try would not make better.
-    fn send(&self, call: &Call) -> Result<Response> {
-        let name = call.name.unwrap_or_default();
+    fn send(&self, call: &Call) -> Result<Answer> {
+        let name = call.name.unwrap_or("_log/");
         self.patiently(|| {
             let answer = self.once(call).map_err(self.of(name))?;
-            match answer.status() {
-                // Somebody else is at the same key; 400 is Amazon's for a body that came too slowly.
+            let (status, retry_after) = (answer.status(), answer.retry_after());
+            let etag = answer.header("etag").unwrap_or_default().to_owned();
+            let text = answer.text(ANSWER_BYTES).map_err(self.of(name))?;
+            match status {
+                // Somebody else is at the same key.
                 409 => Err(Error::Store { what: self.shown(name), why: "somebody else is at it".to_owned() }),
-                400 | 408 | 429 | 500.. => Err(self.of(name)(match answer.success() {
-                    Err(error) => error,
-                    Ok(_) => return Err(self.garbled(name)),
-                })),
-                _ => Ok(answer),
+                // 400 is Amazon's for a body that came too slowly, too.
+                400 | 408 | 429 | 500.. => {
+                    Err(self.of(name)(http::Error::Status { status, retry_after, text }))
+                }
+                _ => Ok(Answer { status, etag, text }),
             }
         })
     }

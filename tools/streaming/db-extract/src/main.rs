@@ -19,6 +19,16 @@
 //! {"id":3,"amount":1,"updated_at":"2026-01-01 08:00:29"}
 //! ```
 //!
+//! # Databases
+//! - `sqlite:PATH`
+//! - `postgres://USER@HOST:PORT/DATABASE`, all three modes
+//! - `mysql://USER@HOST:PORT/DATABASE` for `MariaDB` and `MySQL`, all three modes
+//!
+//! The password comes from `--password`. A server that is not on this machine
+//! must show a certificate of its name, by the system's authorities or those
+//! of `?sslrootcert=FILE`; `?sslmode=disable` sends everything in clear.
+//! `?host=/run/postgresql` goes by a socket.
+//!
 //! # Overlap
 //! Transactions do not commit in the order of their times. With `--overlap 5s`
 //! reading begins five seconds before the last row: a row that was committed
@@ -30,9 +40,34 @@
 //! the last row. Rows whose cursor is null are never seen: where there are such,
 //! the answer is no.
 //!
+//! # Change capture
+//! `--mode cdc` gives the rows that are there, then every change in the order of
+//! commits, until a signal comes, or with `--until now` until all is read that
+//! was there when the run began:
+//!
+//! ```sh
+//! db-extract --url postgres://app@db/shop --password file:pw --table orders --mode cdc --slot orders --state orders.state
+//! ```
+//!
+//! Each is a record `row_change` with `op` r (was there), c, u, d or t (all rows
+//! truncated), the row `before` and `after`, and where it comes from. A change is
+//! in the rows that were there or comes after them, never both. `before` has what
+//! the log has: in `PostgreSQL` the key alone, and that only where it changed,
+//! unless the table has REPLICA IDENTITY FULL. Long values an update did not
+//! touch are then missing in `after`, and their columns named in `unchanged`.
+//!
+//! - `PostgreSQL`: `wal_level` is logical, and `CREATE PUBLICATION orders FOR TABLE
+//!   orders` was said. The first run makes the slot; `SELECT
+//!   pg_drop_replication_slot('orders')` ends it, or the server keeps its log for
+//!   ever. An idle table lets the log go every `--heartbeat`. A slot that is lost
+//!   ends the run at once: `wal_lost`.
+//! - `MariaDB`, `MySQL`: `binlog_format` is ROW, `binlog_row_image` FULL, the user has
+//!   REPLICATION SLAVE and REPLICATION CLIENT (BINLOG MONITOR), `--server-id` is
+//!   no other replica's. A log that was removed too early: `binlog_purged`.
+//!
 //! # Exactly once
 //! The state says which rows were given, and how many bytes they were. It is
-//! written after the rows, never before.
+//! written after the rows, never before; the database's log is let go after that.
 //!
 //! - `--out FILE`: each row is in FILE once. What a killed run wrote after its
 //!   last state is cut off by the next.
@@ -43,32 +78,43 @@
 //! - `--ack`: rows count as given when the reader says so, on this command's
 //!   standard input: a line with the number of rows it keeps, counted from the
 //!   state's beginning. Rows it did not acknowledge are given again; nothing
-//!   is lost.
+//!   is lost. Output ends before the last acknowledgement is waited for; change
+//!   capture waits for one whenever a transaction is out.
 //!
-//! A complete snapshot stays complete: running again with its state gives
+//! The rows change capture begins with are given whole: killed in the middle of
+//! them it begins with the first. Changes that come twice have the same `lsn` and
+//! `seq`. A complete snapshot stays complete: running again with its state gives
 //! nothing. Remove the state to begin anew.
 //!
 //! # Values
 //! Whole numbers and decimals are JSON numbers with every digit, also beyond
 //! 2^53: read them with something that keeps them. NaN and Infinity are text.
-//! Bytes are base64. Text that is no UTF-8 is `{"b64":"…"}`. Times are as the
-//! database gives them.
+//! Bytes are base64. Text that is no UTF-8 is `{"b64":"…"}`. Times with a zone
+//! are RFC 3339 in UTC, those without have no zone; zero dates, infinity and BC
+//! are as the database writes them. JSON is JSON, but for `MariaDB`, where it is
+//! text. Arrays are arrays; ranges, composites, intervals and all else are text.
 //!
 //! # Changed columns
 //! Where a column is another than before, the run ends with status 2 and
-//! `schema_changed`, before any row. `--accept-schema` goes on with the
-//! columns as they are now.
+//! `schema_changed`, before any row of the new kind. `--accept-schema` goes on.
 //!
 //! # Exit status
-//! 0 all rows are out. 1 there are rows whose cursor is null. 2 an argument, the document or the state is wrong, or
-//! there is no such table; the message begins with a word scripts can compare:
-//! `no_such_table`, `no_such_column`, `schema_changed`. 3 interrupted, or the
-//! database, the state or the disk is not to be had: run it again.
+//! 0 all rows are out; a signal ended an endless run. 1 there are rows whose
+//! cursor is null; the database holds more of its log than `--max-slot-bytes`
+//! though all was read. 2 an argument, the document or the state is wrong, or
+//! what is asked for is not there; the message has a word scripts can compare:
+//! `auth`, `tls`, `no_such_table`, `no_such_column`, `no_publication`,
+//! `slot_exists`, `schema_changed`, `wal_lost`, `binlog_purged`. 3 interrupted,
+//! or the database, the state or the disk is not to be had (`network`, `locked`,
+//! `deadline`, `partial`): run it again.
 //!
 //! # Notes
-//! `SQLite`: in WAL mode all rows are of one moment. In other modes each batch
-//! is, so that writers wait for one batch at most. A snapshot that is taken up
-//! later goes on behind the last row, with rows as they are then.
+//! `PostgreSQL`, `MariaDB`: all rows of a run are of one moment. `SQLite`: in WAL
+//! mode too; in other modes each batch is, so that writers wait for one batch at
+//! most. A snapshot that is taken up later goes on behind the last row, with
+//! rows as they are then. A transaction is given as it is read from the log,
+//! however large; the state knows whole ones alone. `MariaDB`'s binlog is not
+//! read where it is compressed, nor uuid and inet columns from it.
 
 mod ack;
 mod job;
@@ -86,7 +132,7 @@ use pipeline::{Secret, Span};
 /// Extract the rows of a database's table
 #[derive(Parser)]
 struct Args {
-    /// The database, such as sqlite:a.db, or where its URL is found: `env:NAME`, `file:PATH`
+    /// The database, such as sqlite:a.db or `postgres://app@db/shop`, or where its URL is found: `env:NAME`, `file:PATH`
     #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
     url: Option<String>,
     /// Where the password is found: `env:NAME` or `file:PATH`

@@ -12,8 +12,6 @@
 //! The same input again adds nothing: the lake knows what it holds.
 //!
 //! ```console
-//! $ lake-sink --topic payments --url file:lake --partition 'dt=day(ts)' --in payments.ndjson
-//! {"record":"lake-file","file":"dt=2026-01-01/payments-0-0-4.parquet","rows":5,"bytes":[..],"topic":"payments","partition":"0","first_offset":0,"last_offset":4,"commit":1}
 //! $ lake-sink -v --topic payments --url file:lake --partition 'dt=day(ts)' --in payments.ndjson
 //! lake-sink: 5 in = 0 written + 5 held already + 0 rejected
 //! ```
@@ -33,6 +31,11 @@
 //!
 //! With `--messages` each line is a message of Kafka, as kafka-relay prints it:
 //! topic, partition and offset are the message's own, its value is the row.
+//!
+//! `--in topic:P` reads the topic itself, from where the lake ends, and only
+//! what transactions have committed. No consumer group is needed: offsets and
+//! rows are in one commit. It runs until a signal comes, or, with
+//! `--until end`, until it has what was there when it began.
 //!
 //! # Columns
 //! `--row-schema FILE` says them, a JSON object of names and types: bool, int,
@@ -54,19 +57,24 @@
 //! end, and when a signal comes. A file is
 //! `TOPIC-PARTITION-FIRST-LAST.parquet` by the offsets of its commit. It is put
 //! where nothing stands yet; then `_log/NUMBER.json` is, and only with that it
-//! is part of the lake. What a crash left between the two the next run removes.
+//! is part of the lake. A commit that a crash broke off between the two is made
+//! again by the next run, of the same rows: its files are those that are there.
 //!
 //! # Exit status
 //! 0 all rows are in the lake, were already, or were put aside; 1 more were
-//! rejected than `--max-reject` allows; 2 an argument, the document, the lake
+//! rejected than `--max-reject` allows, or somebody else has committed the same
+//! rows meanwhile; 2 an argument, the document, the lake
 //! or, without `--reject`, a row is wrong; 3 a signal came, somebody else is at
 //! it, or the disk is full: run it again.
 
 mod check;
 mod ddl;
 mod job;
+mod lines;
 mod place;
+mod rejects;
 mod run;
+mod topics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +87,7 @@ use process::Stop;
 
 /// Write rows as Parquet files of a lake
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "options")]
 struct Args {
     /// Hold the log and the files against each other
     #[arg(long, conflicts_with_all = ["messages", "append", "reject", "row_schema", "ddl"])]
@@ -89,9 +98,9 @@ struct Args {
     /// The database of the tables
     #[arg(long, value_name = "NAME", default_value = "default", requires = "ddl")]
     database: String,
-    /// The rows: a file, or standard input if `-`
-    #[arg(long = "in", value_name = "FILE", default_value = "-")]
-    input: cli::Input,
+    /// The rows: a file, standard input if `-`, topic:NAME,…, or topics for those of the step
+    #[arg(long = "in", value_name = "WHERE", default_value = "-")]
+    input: job::From,
     /// The lake: `file:PATH` or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "URL", required_unless_present = "pipeline")]
     url: Option<String>,
@@ -109,7 +118,7 @@ struct Args {
     step: Option<String>,
     /// Which input this is, among those of the topic
     #[arg(long, value_name = "NAME", default_value = "0")]
-    source: job::Topic,
+    source: job::Source,
     /// These rows come after those the lake holds
     #[arg(long)]
     append: bool,
@@ -131,6 +140,17 @@ struct Args {
     /// Answer no if more rows are rejected
     #[arg(long, value_name = "N", requires = "reject")]
     max_reject: Option<u64>,
+    /// Where to end topics; without it there is no end
+    #[arg(long, value_name = "WHERE")]
+    until: Option<Until>,
+    /// Go on where messages were deleted before they were read
+    #[arg(long)]
+    accept_gap: bool,
+    /// Give up when nothing comes for so long although there is something
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    stall: Span,
+    #[command(flatten)]
+    brokers: cli::Brokers,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -165,6 +185,12 @@ struct Place {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
+enum Until {
+    /// What is there when the run begins.
+    End,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
 enum Engine {
     Athena,
 }
@@ -185,8 +211,14 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         ddl::athena(&lake, &job.url, &args.database, topic, out)?;
         return Ok(Answer::Yes);
     }
-    let counts = run::run(&job, lake, args, &stop, out)?;
+    let run::End::Done(counts) = run::run(&job, lake, args, &stop, out)? else { return Ok(Answer::No) };
     args.metrics.write(&counts.metrics())?;
     counts.say();
-    Ok(Answer::from(args.max_reject.is_none_or(|most| counts.rejected <= most)))
+    match args.max_reject.filter(|most| counts.rejected > *most) {
+        None => Ok(Answer::Yes),
+        Some(most) => {
+            cli::warn(format!("{} rows were rejected, more than {most}", counts.rejected));
+            Ok(Answer::No)
+        }
+    }
 }

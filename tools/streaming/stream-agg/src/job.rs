@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) within_us: Option<i64>,
     /// How far apart rows may be that are joined; `None` if none are.
     pub(crate) join_us: Option<i64>,
+    /// How many partitions each topic of messages has; 0 if that is not known.
+    pub(crate) partitions: i32,
     /// What another run must have been asked for to be taken up.
     pub(crate) fingerprint: String,
 }
@@ -42,7 +44,7 @@ const OWN: [&str; 4] = ["window_start", "window_end", "rev", "final"];
 
 impl Job {
     pub(crate) fn of(args: &Args) -> cli::Result<Self> {
-        if args.at_eof == crate::AtEof::Keep && args.checkpoint.is_none() {
+        if args.at_eof == Some(crate::AtEof::Keep) && args.checkpoint.is_none() && args.until.is_none() {
             return Err(Error::invalid(
                 "reading arguments",
                 "--at-eof keep without --checkpoint forgets the windows",
@@ -161,7 +163,8 @@ impl Asked {
             aggregates: self.aggregates.iter().map(|agg| function(&agg.what)).collect(),
         };
         plan.check().invalid(doing)?;
-        if self.join.is_some() && !self.envelope {
+        let topics = !args.from.is_empty() || args.kafka;
+        if self.join.is_some() && !self.envelope && !topics {
             return Err(Error::invalid(doing, "rows of two topics cannot be told from each other")
                 .hint("--envelope reads messages as kafka-relay writes them"));
         }
@@ -217,6 +220,7 @@ impl Asked {
             aggregates: self.aggregates.iter().map(|agg| json(&agg.name)).collect(),
             within_us: self.dedupe.map(|dedupe| us(dedupe.within)),
             join_us: self.join.map(|join| us(join.within)),
+            partitions: if args.envelope { args.partitions } else { 0 },
             fingerprint,
         })
     }

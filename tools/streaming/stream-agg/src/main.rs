@@ -70,22 +70,71 @@
 //!
 //! # Exit status
 //! 0 done; a run that was complete already changes nothing. 1 more rows were
-//! late or rejected than `--max-late` or `--max-reject` allow. 2 an argument,
-//! the document, a row or the checkpoint is wrong. 3 interrupted, or another
-//! run holds the checkpoint, or the disk is full: run it again.
+//! late or rejected than `--max-late` or `--max-reject` allow, or another one
+//! with the same `--txn-id` has taken over. 2 an argument, the document, a row
+//! or the checkpoint is wrong, or there is no such topic. 3 interrupted, or
+//! another run holds the checkpoint, or the disk is full, or no broker answers:
+//! run it again.
+//!
+//! # Duplicates and joins
+//! With `--dedupe id:10m` rows with the same `id` count once, if they are less
+//! than ten minutes apart. With `--join W:order:5m` every row is put beside
+//! those of topic W that have the same `order` and are at most five minutes
+//! apart; each pair is a row, its time the later of the two, and `W.amount` is
+//! a field of the second. A row without a partner comes to nothing. Both sides
+//! have their time in the same field.
+//!
+//! # Partitions
+//! Of several partitions each has a watermark of its own, which judges whether
+//! its rows are late; windows close when the last of them has passed. So it
+//! does not matter in which order partitions are read. `--envelope` reads them
+//! from messages as kafka-relay(1) writes them.
+//!
+//! # Topics
+//! `--from topic:V --to topic:P` reads and writes Kafka's topics; with
+//! `--pipeline FILE --step NAME --kafka` they are the step's. The rows, how far
+//! was read, and what windows hold are committed in one transaction: a reader of
+//! what is committed sees each row once, whatever was killed. All processes with
+//! one `--group` share the partitions; keep as many as there are processors.
+//!
+//! ```sh
+//! stream-agg --pipeline pipeline.yaml --step v-minutes --kafka --txn-id orders-1
+//! ```
+//!
+//! A row's key is its window's start and its own keys, so that a compacted topic
+//! keeps the last revision. What windows hold goes through the topic
+//! `GROUP.parts`, which is made at the first run and is nobody else's. From a
+//! partition that is silent for `--idle` the watermark does not wait; rows that
+//! come from it later, into windows that are closed, come out a second time as
+//! rows of their own in the topic of late rows. With `--txn-id` a process that
+//! was killed is known when it comes back, and goes on at once; two with the
+//! same are one too many: the first is fenced and answers no. Duplicates are
+//! found, and pairs made, within partitions of the same number: write rows that
+//! meet with the same key.
+//!
+//! It runs until it is told to stop; `--until end` ends it where the topics end
+//! now, and `--at-eof flush` closes all windows there.
 //!
 //! # Notes
-//! State is in memory. Topics, joins, deduplication and a bound for the state
-//! are not there yet: steps of a pipeline that ask for them are refused.
+//! What was asked for cannot change within a group: another question is another
+//! group.
+//!
+//! Windows are in memory, unless `--max-state` bounds it: then parts of them go
+//! into a temporary file, and are merged when the windows close. That is for
+//! lines, without checkpoints, and for windows that come out once.
 
 mod checkpoint;
 mod crew;
+mod ends;
+mod flow;
 mod job;
 mod kept;
 mod read;
 mod run;
+mod spill;
 mod stage;
 mod time;
+mod topics;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -93,7 +142,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use cli::{Answer, Out};
-use pipeline::Span;
+use pipeline::{Size, Span};
 
 /// Aggregate a stream over windows of event time
 #[derive(Parser)]
@@ -140,21 +189,53 @@ struct Args {
     /// The step of the document
     #[arg(long, value_name = "NAME", requires = "pipeline")]
     step: Option<String>,
+    /// Read these topics instead of a file
+    #[arg(long, value_name = "topic:NAME", value_delimiter = ',', requires_all = ["to", "group"])]
+    from: Vec<topics::Topic>,
+    /// Write to this topic
+    #[arg(long, value_name = "topic:NAME", requires = "from")]
+    to: Option<topics::Topic>,
+    /// Read and write the step's topics instead of files
+    #[arg(long, requires = "pipeline")]
+    kafka: bool,
+    #[command(flatten)]
+    brokers: cli::Brokers,
+    /// Who shares the work
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// What this process is known by to the brokers, after a crash too; no other one may have it
+    #[arg(long = "txn-id", value_name = "ID")]
+    transactional_id: Option<String>,
+    /// How often what was read and written is committed
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    commit_every: cli::Duration,
+    /// How many messages go into a transaction at most
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    commit_rows: u64,
+    /// How long nothing may come from a partition before the watermark goes on without it
+    #[arg(long, value_name = "TIME")]
+    idle: Option<Span>,
+    /// Stop where the topics end now
+    #[arg(long, value_name = "end")]
+    until: Option<Until>,
     /// Lines are messages as kafka-relay writes them: rows are their values
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["from", "kafka"])]
     envelope: bool,
+    /// How many partitions each topic of the messages has: the watermark waits for all of them
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "envelope", value_parser = clap::value_parser!(i32).range(0..=100_000))]
+    partitions: i32,
     /// How many read lines
     #[arg(long, value_name = "N", default_value_t = threads())]
     threads: NonZeroUsize,
     /// Write to FILE instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write late rows to FILE, as they came
-    #[arg(long, value_name = "FILE")]
-    late: Option<PathBuf>,
-    /// Write bad rows to FILE, with the reason
-    #[arg(long, value_name = "FILE")]
-    reject: Option<PathBuf>,
+    /// Write late rows there, as they came
+    #[arg(long, value_name = "FILE|topic:NAME")]
+    late: Option<topics::Aside>,
+    /// Write bad rows there, with the reason
+    #[arg(long, value_name = "FILE|topic:NAME")]
+    reject: Option<topics::Aside>,
     /// Answer no if more rows are late
     #[arg(long, value_name = "N")]
     max_late: Option<u64>,
@@ -164,12 +245,18 @@ struct Args {
     /// Keep the state in FILE, and go on from it
     #[arg(long, value_name = "FILE", requires = "out")]
     checkpoint: Option<PathBuf>,
+    /// How much memory windows may take; what is more goes into a temporary file
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["checkpoint", "from", "kafka"])]
+    max_state: Option<Size>,
+    /// Where that file is [default: $TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR", requires = "max_state")]
+    spool: Option<PathBuf>,
     /// How often the state is kept
     #[arg(long, value_name = "TIME", default_value = "5s")]
     checkpoint_every: Span,
-    /// What becomes of open windows at the input's end
-    #[arg(long, value_name = "WHAT", default_value = "flush")]
-    at_eof: AtEof,
+    /// What becomes of open windows at the input's end; a file's are over, a topic's stay open
+    #[arg(long, value_name = "WHAT")]
+    at_eof: Option<AtEof>,
     #[command(flatten)]
     metrics: cli::Metrics,
     /// The rows; standard input if `-`
@@ -201,15 +288,28 @@ fn threads() -> NonZeroUsize {
     std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |processors| processors.min(most))
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Until {
+    /// The topics' ends.
+    End,
+}
+
 fn main() -> ExitCode {
     cli::main(&cli::tool!(), run)
 }
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
-    let counts = run::run(&job, args, out)?;
+    let topics = topics::Topics::of(args)?;
+    let (counts, answer) = match &topics {
+        Some((topics, connection)) => flow::run(&job, topics, connection)?,
+        None => (run::run(&job, args, out)?, Answer::Yes),
+    };
     args.metrics.write(&counts.metrics())?;
-    counts.say(args.late.is_some());
+    counts.say(args.late.is_some() || topics.is_some_and(|(topics, _)| topics.late.is_some()));
+    if answer == Answer::No {
+        return Ok(answer);
+    }
     let over = |count: u64, most: Option<u64>| most.is_some_and(|most| count > most);
     Ok(Answer::from(!over(counts.late, args.max_late) && !over(counts.rejected, args.max_reject)))
 }

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cli::{Context, Error, Input, Out};
 use ndjson::{Block, Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pipeline::Size;
 use process::Stop;
 use serde::{Deserialize, Serialize};
 use window::{Engine, Row};
@@ -18,7 +20,9 @@ use crate::crew::{Crew, Shift};
 use crate::job::Job;
 use crate::kept::Kept;
 use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
+use crate::spill::Spill;
 use crate::stage::{Fate, Stage};
+use crate::topics::Aside;
 use crate::{Args, AtEof, time};
 
 /// What became of the rows; `read` is the sum of the next four.
@@ -32,6 +36,9 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// Rows written.
     pub(crate) rows: u64,
+    /// Rows of windows that were closed without a source that was idle.
+    #[serde(default)]
+    pub(crate) late_rows: u64,
 }
 
 impl Counts {
@@ -93,14 +100,15 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     if input.resume(&place, args)? {
         return Ok(place.counts);
     }
-    let kept = |path: &Option<_>, bytes| path.as_deref().map(|path| Kept::open(path, bytes)).transpose();
+    let kept = |path: Option<&PathBuf>, bytes| path.map(|path| Kept::open(path, bytes)).transpose();
     let mut run = Run {
         job,
         stage,
+        spill: args.max_state.map(|most| spilling(args, most, job)).transpose()?,
         out,
-        file: kept(&args.out, place.out_bytes)?,
-        late: kept(&args.late, place.late_bytes)?,
-        reject: kept(&args.reject, place.reject_bytes)?,
+        file: kept(args.out.as_ref(), place.out_bytes)?,
+        late: kept(Aside::file(args.late.as_ref()), place.late_bytes)?,
+        reject: kept(Aside::file(args.reject.as_ref()), place.reject_bytes)?,
         name: args.input.to_string(),
         counts: place.counts,
         rows: String::new(),
@@ -119,6 +127,12 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     went?;
     flushed?;
     Ok(run.counts)
+}
+
+/// Room on a disk for what does not fit.
+fn spilling(args: &Args, most: Size, job: &Job) -> cli::Result<Spill> {
+    let dir = args.spool.clone().unwrap_or_else(std::env::temp_dir);
+    Spill::new(&dir, usize::try_from(most.bytes).unwrap_or(usize::MAX), &job.plan)
 }
 
 /// Lines and the events in them.
@@ -141,6 +155,7 @@ fn read(job: &Job, mut task: Task) -> Task {
 struct Run<'a> {
     job: &'a Job,
     stage: Stage<'a>,
+    spill: Option<Spill>,
     out: &'a mut Out,
     file: Option<Kept>,
     late: Option<Kept>,
@@ -221,14 +236,23 @@ impl Run<'_> {
                 self.at = (lines.offset(), lines.number());
             }
         }
-        let flushes = args.at_eof == AtEof::Flush;
+        let flushes = args.at_eof != Some(AtEof::Keep);
         if flushes {
             if let Some(line) = lines.last() {
                 self.alone(&line)?;
                 self.at = (lines.offset(), lines.number());
             }
+            if let Some(spill) = &mut self.spill {
+                spill.relieve(&mut self.stage.engine, true)?;
+            }
             let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-            self.stage.engine.finish(&mut |row| write_row(row, job, rows, written));
+            let spill = &mut self.spill;
+            self.stage.engine.finish(&mut |row| {
+                if !spill.as_mut().is_some_and(|spill| spill.takes(row)) {
+                    write_row(row, job, rows, written);
+                }
+            });
+            self.unspill(i64::MAX)?;
         }
         self.flush()?;
         match checkpoint {
@@ -258,14 +282,36 @@ impl Run<'_> {
         }
         self.at = task.block.end(lines);
         self.stage.tidy();
-        Ok(())
+        match &mut self.spill {
+            Some(spill) => spill.relieve(&mut self.stage.engine, false),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings out what was spilled of windows that are over.
+    fn unspill(&mut self, watermark_us: i64) -> cli::Result<()> {
+        let Some(mut spill) = self.spill.take() else { return Ok(()) };
+        let (job, mut failed) = (self.job, Ok(()));
+        let went = spill.close(&job.plan, watermark_us, &mut |row| {
+            write_row(row, job, &mut self.rows, &mut self.counts.rows);
+            if self.rows.len() > 64 << 10 && failed.is_ok() {
+                failed = self.write();
+            }
+        });
+        self.spill = Some(spill);
+        went.and(failed)
     }
 
     #[inline]
     fn event(&mut self, batch: &Batch, found: Result<&Found, &Bad>, line: &Line) -> cli::Result<()> {
         self.counts.read += 1;
         let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-        let mut sink = |row: &Row| write_row(row, job, rows, written);
+        let spill = &mut self.spill;
+        let mut sink = |row: &Row| {
+            if !spill.as_mut().is_some_and(|spill| spill.takes(row)) {
+                write_row(row, job, rows, written);
+            }
+        };
         let fate = found.map(|found| {
             let at = self.stage.partition_of(batch, found);
             self.stage.take(at, batch, found, line.bytes, &mut sink)
@@ -282,6 +328,10 @@ impl Run<'_> {
             }
             Ok(Err(bad)) => self.rejected(line, &bad)?,
             Err(bad) => self.rejected(line, bad)?,
+        }
+        let watermark_us = self.stage.engine.watermark_us().unwrap_or(i64::MIN);
+        if self.spill.as_ref().is_some_and(|spill| spill.is_due(watermark_us)) {
+            self.unspill(watermark_us)?;
         }
         if self.rows.len() > 64 << 10 { self.write() } else { Ok(()) }
     }
@@ -339,8 +389,20 @@ impl Run<'_> {
     }
 }
 
+/// What makes a row of a topic the same as another of it: a later one is its revision.
+pub(crate) fn row_key(row: &Row, job: &Job, key: &mut String) {
+    key.push_str("{\"window_start\":\"");
+    time::write(row.start_us, key);
+    key.push('"');
+    let parts = row.key.split(|byte| *byte == BETWEEN);
+    for (name, value) in job.keys.iter().zip(parts) {
+        put(key, name, &String::from_utf8_lossy(value));
+    }
+    key.push('}');
+}
+
 /// One row of output.
-fn write_row(row: &Row, job: &Job, rows: &mut String, written: &mut u64) {
+pub(crate) fn write_row(row: &Row, job: &Job, rows: &mut String, written: &mut u64) {
     *written += 1;
     rows.push_str("{\"window_start\":\"");
     time::write(row.start_us, rows);

@@ -12,6 +12,8 @@ pub(crate) struct Stage<'a> {
     seen: Option<Seen>,
     join: Option<Join>,
     partitions: Vec<Partition>,
+    /// Rows before it are not remembered.
+    forgotten_us: i64,
     /// Room for pairs.
     pairs: Batch,
     values: Vec<Input<'static>>,
@@ -48,20 +50,29 @@ impl<'a> Stage<'a> {
             seen: job.within_us.map(Seen::new),
             join: job.join_us.map(Join::new),
             partitions: Vec::new(),
+            forgotten_us: i64::MIN,
             pairs: Batch::default(),
             values: Vec::new(),
         }
     }
 
-    /// The number of a partition; one that was not known is expected from now on.
+    /// The number of a partition; one that was not known is expected from now on, with all others
+    /// of its topic and of the one that is joined, if it was said how many there are.
     pub(crate) fn partition(&mut self, topic: &str, number: i32) -> usize {
         let is_it = |known: &Partition| known.number == number && known.topic == topic;
-        let at = self.partitions.iter().position(is_it).unwrap_or_else(|| {
-            self.partitions.push(Partition { topic: topic.to_owned(), number });
-            self.partitions.len() - 1
-        });
-        self.engine.expect(at);
-        at
+        if let Some(at) = self.partitions.iter().position(is_it) {
+            return at;
+        }
+        let topics = self.job.reading.joined.iter().map(|name| &**name).chain([topic]);
+        let all = topics.flat_map(|topic| (0..self.job.partitions).map(move |number| (topic, number)));
+        for (topic, number) in all.chain([(topic, number)]) {
+            let new = Partition { topic: topic.to_owned(), number };
+            if !self.partitions.contains(&new) {
+                self.engine.expect(self.partitions.len());
+                self.partitions.push(new);
+            }
+        }
+        self.partitions.iter().position(is_it).unwrap_or_default()
     }
 
     /// The partition of a row that was read.
@@ -130,9 +141,19 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Whether earlier rows matter beside the engine's.
+    pub(crate) fn remembers(&self) -> bool {
+        self.seen.is_some() || self.join.is_some()
+    }
+
+    /// Until when all rows are forgotten.
+    pub(crate) fn forgotten_us(&self) -> i64 {
+        self.forgotten_us
+    }
+
     /// Forgets what no row can meet any more.
     pub(crate) fn tidy(&mut self) {
-        if self.seen.is_none() && self.join.is_none() {
+        if !self.remembers() {
             return;
         }
         let over = |side: Option<Side>| {
@@ -143,20 +164,27 @@ impl<'a> Stage<'a> {
             over.saturating_sub(self.job.plan.lateness_us)
         };
         let (all, left, right) = (over(None), over(Some(Side::Left)), over(Some(Side::Right)));
+        let mut forgotten_us = i64::MAX;
         if let Some(seen) = &mut self.seen {
             let reach = match self.job.plan.windows {
                 Windows::Tumbling { size_us } | Windows::Hopping { size_us, .. } => size_us,
                 Windows::Session { .. } => 0,
             };
             seen.forget_before(all.saturating_sub(reach));
+            // Memory is let go of in pieces.
+            let within_us = self.job.within_us.unwrap_or_default();
+            forgotten_us = all.saturating_sub(reach).saturating_sub(within_us.saturating_mul(2));
         }
         if let Some(join) = &mut self.join {
             join.forget_before(Side::Left, right);
             join.forget_before(Side::Right, left);
+            let within_us = self.job.join_us.unwrap_or_default();
+            forgotten_us = forgotten_us.min(left.min(right).saturating_sub(within_us));
         }
+        self.forgotten_us = forgotten_us;
     }
 
-    pub(crate) fn side(&self, partition: &Partition) -> Side {
+    fn side(&self, partition: &Partition) -> Side {
         if self.job.reading.joined.as_ref() == Some(&partition.topic) { Side::Right } else { Side::Left }
     }
 

@@ -1,0 +1,9 @@
+//! `MySQL` and `MariaDB`.
+
+mod changes;
+mod connection;
+mod table;
+mod value;
+
+pub(crate) use changes::Changes;
+pub(crate) use table::Reader;
