@@ -53,6 +53,14 @@ bench-cluster *args:
 bench-stream-clean *args:
     tests/bench/stream-clean {{args}}
 
+# The bars of db-extract, beside the databases' own clients (root)
+bench-stream-extract *args:
+    tests/bench/stream-extract {{args}}
+
+# lake-sink beside DuckDB
+bench-stream-lake *args:
+    tests/bench/stream-lake {{args}}
+
 # Ten minutes at full CPU load: no failover (root)
 soak *args:
     tests/bench/ha --only soak {{args}}

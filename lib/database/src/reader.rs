@@ -1,7 +1,7 @@
 //! A table, batch by batch, whatever database it is in.
 
 use crate::scalar::Scalar;
-use crate::{Overlap, Result, Url, mysql, postgres, sqlite};
+use crate::{Overlap, Patience, Result, Url, mysql, postgres, sqlite};
 
 /// What is read.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Wanted {
     pub overlap: Option<Overlap>,
     /// How many rows make a batch.
     pub batch_rows: u32,
+    /// How long the database is waited for.
+    pub patience: Patience,
 }
 
 impl Default for Wanted {
@@ -29,6 +31,7 @@ impl Default for Wanted {
             after: None,
             overlap: None,
             batch_rows: 10_000,
+            patience: Patience::default(),
         }
     }
 }

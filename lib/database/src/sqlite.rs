@@ -16,7 +16,10 @@ use crate::scalar::Scalar;
 use crate::{Batch, Error, Overlap, Result, Wanted, json};
 
 /// How long somebody else's lock is waited for.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How many steps `SQLite` does before it asks whether the answer is still wanted.
+const OPERATIONS: i32 = 1_000_000;
 
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -59,8 +62,10 @@ impl Reader {
             return Err(Error::invalid(format!("{}: no such file", path.display())));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
+        let patience = wanted.patience.clone();
+        connection.progress_handler(OPERATIONS, Some(move || patience.over().is_some()))?;
         let all = columns(&connection, &wanted.table)?;
         let chosen = if wanted.columns.is_empty() {
             all.iter().collect()
@@ -287,6 +292,9 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::unavailable(text).word("locked")
+            }
+            Some(ErrorCode::OperationInterrupted) => {
+                Self::unavailable("the database has not answered yet").word("interrupted")
             }
             Some(ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory | ErrorCode::DiskFull) => {
                 Self::unavailable(text)

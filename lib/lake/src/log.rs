@@ -118,6 +118,25 @@ impl Lake {
         Ok(lake)
     }
 
+    /// The same for [`Lake::check`], which itself tells of a damaged entry.
+    ///
+    /// # Errors
+    /// Fails if the place cannot be read.
+    pub fn open_damaged(store: Store) -> Result<Self> {
+        let mut lake = Self { store, latest: None };
+        for number in lake.numbers()?.into_iter().rev() {
+            match lake.entry(number) {
+                Ok(entry) => {
+                    lake.latest = Some(entry);
+                    break;
+                }
+                Err(Error::Log { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lake)
+    }
+
     /// The numbers of all entries, in order.
     fn numbers(&self) -> Result<Vec<u64>> {
         let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();
@@ -153,6 +172,11 @@ impl Lake {
     pub fn partitions(&self) -> impl Iterator<Item = (&str, &str, &Held)> {
         let topics = self.latest.iter().flat_map(|latest| &latest.held);
         topics.flat_map(|(topic, held)| held.iter().map(move |(part, held)| (&**topic, &**part, held)))
+    }
+
+    /// Whether the lake has rows of a topic.
+    pub fn has(&self, topic: &str) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.schemas.contains_key(topic))
     }
 
     /// The columns of a topic, if the lake has any rows of it, and its folders.

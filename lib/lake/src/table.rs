@@ -3,13 +3,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use ndjson::time;
+use ndjson::{Value, time};
 use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type as Node;
 use pipeline::{Partition, PartitionOf};
 
 use crate::cell::Cell;
+use crate::columns::Columns;
 use crate::decimal;
 use crate::schema::{Schema, Type};
 use crate::{Error, Result};
@@ -44,6 +46,29 @@ impl Table {
             .set_created_by("bareplane".to_owned())
             .build();
         Ok(Self { schema, folders, sources, node: Arc::new(node), properties: Arc::new(properties) })
+    }
+
+    /// One Parquet file of those of the rows that fit, wherever they belong, and how many these are.
+    ///
+    /// # Errors
+    /// Fails if they cannot be encoded.
+    pub fn encode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<u8>, u64)> {
+        let (node, properties) = (Arc::clone(&self.node), Arc::clone(&self.properties));
+        let mut writer = SerializedFileWriter::new(Vec::new(), node, properties)?;
+        let mut columns = Columns::new(&self.schema);
+        let mut folder = String::new();
+        for row in rows {
+            let mut found = vec![Value::Missing; self.schema.columns().len()];
+            let mut cells = vec![Cell::Null; found.len()];
+            if self.cells(row, &mut found, &mut cells).is_ok()
+                && self.folder("t", &cells, &mut folder).is_ok()
+            {
+                columns.push(&cells);
+            }
+        }
+        let count = columns.rows;
+        columns.write(&mut writer)?;
+        Ok((writer.into_inner()?, count))
     }
 
     /// The folder of a row, below the lake, with a slash at its end.
@@ -196,6 +221,37 @@ mod tests {
         }
         let long = format!(r#"{{"c":"{}"}}"#, "x".repeat(201));
         assert!(folder(columns, &["c"], &long).is_err());
+    }
+
+    #[test]
+    fn parquets_own_reader_finds_what_was_written() {
+        use parquet::file::reader::{FileReader, SerializedFileReader};
+        let columns = r#"{"i":"int","x":"decimal(10,2)","w":"decimal(38,10)","f":"double","b":"bool","s":"string",
+            "t":"timestamp","d":"date","j":"json"}"#;
+        let table = Table::new(serde_json::from_str(columns).unwrap(), Vec::new()).unwrap();
+        let rows = [
+            r#"{"i":-7,"x":-1.5,"w":1234567890123456789.5,"f":1e-7,"b":true,"s":"é\n","t":"1970-01-01T00:00:00.000001Z","d":"1970-01-02","j":[1,{}]}"#,
+            "{}",
+            "broken",
+            r#"{"i":9223372036854775807,"s":""}"#,
+        ];
+        let (file, count) = table.encode(rows.map(str::as_bytes)).unwrap();
+        assert_eq!(count, 3);
+        let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+        let found: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
+        assert_eq!(found.len(), 3);
+        for part in [
+            "i: -7",
+            "x: -1.50",
+            "w: 1234567890123456789.5000000000",
+            "b: true",
+            "s: \"é\n\"",
+            "j: \"[1,{}]\"",
+        ] {
+            assert!(found[0].contains(part), "{part} in {}", found[0]);
+        }
+        assert!(found[1].contains("i: null, x: null"), "{}", found[1]);
+        assert!(found[2].contains("i: 9223372036854775807") && found[2].contains("s: \"\""), "{}", found[2]);
     }
 
     #[test]

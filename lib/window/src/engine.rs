@@ -20,6 +20,7 @@ pub struct Engine {
     due_us: i64,
     /// Whether it only gathers parts, which another engine brings to their windows' ends.
     gathers: bool,
+    bytes: usize,
     store: Store,
 }
 
@@ -43,6 +44,10 @@ enum Store {
     Panes(BTreeMap<i64, Pane>),
     Sessions(Sessions),
 }
+
+/// What a group takes beside its key and its aggregates: its place in a table that is half full,
+/// and what the allocator takes for itself.
+const GROUP_BYTES: usize = 128;
 
 /// What is known of one window.
 #[derive(Debug, Default)]
@@ -89,6 +94,11 @@ impl<'a> Row<'a> {
         Self { start_us, end_us, key, rev: 0, is_final: true, states }
     }
 
+    /// The row as a part, for [`merged`].
+    pub fn part(&self) -> Vec<u8> {
+        part(self.start_us, self.end_us, self.key, self.states)
+    }
+
     /// The answers as JSON, one for each aggregate.
     pub fn values(&self) -> Vec<String> {
         self.states.iter().map(State::json).collect()
@@ -129,6 +139,7 @@ impl Engine {
             watermark_us: i64::MIN,
             due_us: i64::MAX,
             gathers: false,
+            bytes: 0,
             store,
         })
     }
@@ -154,6 +165,11 @@ impl Engine {
             Store::Panes(panes) => panes.values().map(|pane| pane.groups.len()).sum(),
             Store::Sessions(sessions) => sessions.open(),
         }
+    }
+
+    /// About how much memory the open windows take, bytes: what sketches grow to is not in it.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// A partition whose events will come: until the first the watermark waits for it.
@@ -259,17 +275,13 @@ impl Engine {
     /// its key, and the part for [`Engine::absorb`].
     pub fn shed(&mut self, sink: &mut impl FnMut(&[u8], Vec<u8>)) {
         let mut part = |start_us, end_us, key: &[u8], states: &[State]| {
-            let mut to = Writer::default();
-            to.i64(start_us);
-            to.i64(end_us);
-            to.bytes(key);
-            states.iter().for_each(|state| state.save(&mut to));
-            sink(key, to.0);
+            sink(key, part(start_us, end_us, key, states));
         };
         match &mut self.store {
             Store::Sessions(sessions) => sessions.drain(&mut part),
             Store::Panes(panes) => {
                 let (size, _) = lengths(self.plan.windows);
+                self.bytes = 0;
                 for (start, mut pane) in std::mem::take(panes) {
                     for (key, group) in pane.sorted() {
                         part(start, start.saturating_add(size), key, &group.states);
@@ -424,12 +436,12 @@ impl Engine {
             }
             fate = Fate::Counted;
             let pane = open(panes, &self.plan, self.watermark_us, &mut self.due_us, start);
-            let group = match pane.groups.get_mut(key) {
-                Some(group) => group,
-                None => pane
-                    .groups
-                    .entry(key.into())
-                    .or_insert_with(|| Group { states: begun(&self.plan), rows: 0 }),
+            let group = if let Some(group) = pane.groups.get_mut(key) {
+                group
+            } else {
+                self.bytes += GROUP_BYTES + key.len() + self.plan.aggregates.len() * size_of::<State>();
+                let new = || Group { states: begun(&self.plan), rows: 0 };
+                pane.groups.entry(key.into()).or_insert_with(new)
             };
             for (state, value) in group.states.iter_mut().zip(values) {
                 state.add(time_us, *value);
@@ -482,7 +494,15 @@ impl Engine {
                         gone.push(*start);
                     }
                 }
-                gone.iter().for_each(|start| drop(panes.remove(start)));
+                for start in gone {
+                    let pane = panes.remove(&start);
+                    // Keys of a window are about as long as each other.
+                    let Some(groups) = pane.map(|pane| pane.groups.len()).filter(|groups| *groups > 0) else {
+                        continue;
+                    };
+                    let left: usize = panes.values().map(|pane| pane.groups.len()).sum();
+                    self.bytes = self.bytes / (groups + left) * left;
+                }
             }
         }
         self.due_us = self.next_due();
@@ -535,6 +555,48 @@ impl Plan {
     fn tells_at_close(&self) -> bool {
         self.emit != Emit::Updates || self.lateness_us == 0
     }
+}
+
+/// A part of a window: its start, its end, its key, and how far its aggregates have come.
+fn part(start_us: i64, end_us: i64, key: &[u8], states: &[State]) -> Vec<u8> {
+    let mut to = Writer::default();
+    to.i64(start_us);
+    to.i64(end_us);
+    to.bytes(key);
+    states.iter().for_each(|state| state.save(&mut to));
+    to.0
+}
+
+/// The start and the key of a part.
+///
+/// # Errors
+/// Fails if the bytes are no part.
+pub fn part_of(part: &[u8]) -> Result<(i64, &[u8]), NoState> {
+    let mut from = Reader(part);
+    let start_us = from.i64()?;
+    from.i64()?;
+    Ok((start_us, from.bytes()?))
+}
+
+/// The row of a window and key whose parts these are, in the order they were shed.
+///
+/// # Errors
+/// Fails if the bytes are no parts of an engine with this plan.
+pub fn merged(plan: &Plan, parts: &[impl AsRef<[u8]>], sink: &mut impl FnMut(&Row)) -> Result<(), NoState> {
+    let mut all: Option<(Row, Box<[State]>)> = None;
+    for part in parts {
+        let mut from = Reader(part.as_ref());
+        let (start_us, end_us, key) = (from.i64()?, from.i64()?, from.bytes()?);
+        let states = restored(plan, &mut from)?;
+        match &mut all {
+            Some((_, ours)) => merge(ours, states),
+            None => all = Some((Row::only(start_us, end_us, key, &[]), states)),
+        }
+    }
+    if let Some((row, states)) = &all {
+        sink(&Row::only(row.start_us, row.end_us, row.key, states));
+    }
+    Ok(())
 }
 
 /// The pane that starts there; `due_us` hears of it if it is new.

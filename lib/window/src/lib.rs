@@ -53,7 +53,7 @@ mod session;
 
 pub use aggregate::{Aggregate, Input};
 pub use decimal::{Decimal, NotExact};
-pub use engine::{Engine, Fate, NoState, Row};
+pub use engine::{Engine, Fate, NoState, Row, merged, part_of};
 pub use join::{Join, Side};
 pub use plan::{Emit, NoPlan, Plan, Windows};
 pub use seal::{Unsealed, open, seal};

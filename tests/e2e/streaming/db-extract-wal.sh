@@ -28,6 +28,29 @@ pg "CREATE PUBLICATION orders FOR TABLE orders"
 expect 0 pg_now
 proved "no publication: told with the statement that makes it"
 
+# The same by a document, in which no secret stands.
+cat >pipeline.yaml <<END
+version: 1
+name: shop
+databases:
+  A: {url: env:SHOP_URL, password: file:password}
+topics: {V: {}}
+sources:
+  - {name: orders, from: A, table: orders, mode: cdc, slot: by_document, publication: orders, to: V}
+END
+echo app-secret >password
+pg "GRANT SELECT ON orders TO app"
+by_document() {
+  SHOP_URL=postgres://app@127.0.0.1:$(cat pg/port)/postgres timeout 60 db-extract --pipeline pipeline.yaml --step orders --state document.state --until now
+}
+expect 0 by_document
+says 'length == 1 and .[0].after == {id: 1, amount: 1}'
+pg "UPDATE orders SET amount = 2"
+expect 0 by_document
+says 'length == 1 and .[0].op == "u" and .[0].after == {id: 1, amount: 2} and .[0].src.seq == 1'
+pg "SELECT pg_drop_replication_slot('by_document')" >/dev/null
+proved "by a document: the rows that are there, then what changes"
+
 db-extract "${PG_WORDS[@]}" --heartbeat 200ms >"$OUT" 2>"$ERR" &
 pid=$!
 noise
@@ -81,6 +104,28 @@ complains "wal_lost: .*ahead of the state"
 cp now pg.state && cp now.rows pg.rows
 proved "a state of yesterday: what the slot gave since is not passed over"
 
+# The table is locked: whoever waits for it can be told to stop.
+psql -X -q -h "$WORK/pg" -p "$(cat pg/port)" -U postgres postgres <open >/dev/null &
+pid=$!
+exec 7>open
+echo 'BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE;' >&7
+locked() { [ "$(pg "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'orders'::regclass AND granted")" = 1 ]; }
+within 10 locked
+expect 3 db-extract --url "$PG" --table orders --timeout 300ms
+complains "deadline: "
+db-extract --url "$PG" --table orders >"$OUT" 2>"$ERR" &
+waiting=$!
+waits() { [ "$(pg "SELECT count(*) FROM pg_locks WHERE NOT granted")" != 0 ]; }
+within 10 waits
+kill -TERM "$waiting"
+status=0
+wait "$waiting" || status=$?
+[ "$status" = 3 ] || fail "status $status, not 3, after a signal"
+complains "interrupted: "
+exec 7>&-
+wait "$pid"
+proved "a server that does not answer is waited for until time is up or a signal comes"
+
 postgres_stop "$WORK/pg"
 expect 3 pg_now
 complains "network: .*refused"
@@ -132,21 +177,35 @@ my "ALTER TABLE orders ADD COLUMN note text; INSERT INTO orders VALUES (3, 3, 'n
 expect 2 my_now
 complains "schema_changed: new: note text"
 expect 0 my_now --accept-schema
-my "UPDATE orders SET amount = 30 WHERE id = 3; DELETE FROM orders WHERE id = 1"
+my "UPDATE orders SET amount = 30 WHERE id = 3; DELETE FROM orders WHERE id = 1;
+  START TRANSACTION; INSERT INTO orders VALUES (6, 6, 'a'); SAVEPOINT a; INSERT INTO orders VALUES (7, 7, ''); ROLLBACK TO a;
+  INSERT INTO orders VALUES (8, 8, 'b'); UPDATE orders SET amount = amount + 1; COMMIT; CREATE TABLE copy AS SELECT * FROM orders;
+  TRUNCATE noise; START TRANSACTION; INSERT INTO orders VALUES (9, 9, ''); ROLLBACK"
 expect 0 my_now
 expect 0 db-extract --url "$MY" --table orders
 cp "$OUT" table
 expect 0 python3 "$ROOT/tests/oracles/rows.py" replay my.rows table
 proved "MariaDB, another column: status 2; accepted, it is given"
 
+my "SET SESSION binlog_format = 'STATEMENT'; INSERT INTO orders VALUES (10, 10, '')"
+expect 2 my_now
+complains "a statement in place of the rows"
+rm my.state
+expect 0 my_now
+proved "MariaDB: a statement in the log instead of rows is no change that is passed over"
+
 mariadb_stop "$WORK/my"
 expect 3 my_now
 complains "network: "
 mariadb_start "$WORK/my"
 expect 0 my_now
-my "FLUSH BINARY LOGS; INSERT INTO orders VALUES (5, 5, ''); FLUSH BINARY LOGS; PURGE BINARY LOGS TO '$(my "SHOW MASTER STATUS" | cut -f1)'"
-# Read again: the statement above named the file before it was flushed.
-my "PURGE BINARY LOGS TO '$(my "SHOW MASTER STATUS" | cut -f1)'"
+my "FLUSH BINARY LOGS; INSERT INTO orders VALUES (5, 5, ''); FLUSH BINARY LOGS"
+# A file is kept while somebody reads it; the server learns late that nobody does.
+gone() {
+  my "PURGE BINARY LOGS TO '$(my "SHOW MASTER STATUS" | cut -f1)'"
+  ! my "SHOW BINARY LOGS" | grep -q "$(jq -r '.log.at | split(":")[0]' my.state)"
+}
+within 20 gone
 expect 2 my_now
 complains "binlog_purged: "
 complains "remove the state"

@@ -16,7 +16,7 @@ cd "$WORK"
 good=$(wc -l <rows.good)
 judge() { "$DUCKDB" "$ROOT/tests/oracles/lake.py" judge rows "$1" "$2"; }
 
-# sink NAME URL WORDS…: some 30 commits. With EXEC=exec in place of the shell, which could be killed in its stead.
+# sink NAME URL WORDS…: some 30 commits. With EXEC="exec" in place of the shell, which could be killed in its stead.
 sink() {
   local name=$1 url=$2
   shift 2
@@ -49,7 +49,7 @@ killed() {
   for ((round = 1; round <= ROUNDS; round++)); do
     name=$1$round
     for _ in 1 2; do
-      EXEC=exec sink "$name" "$url/$name" >"$OUT" 2>"$ERR" &
+      EXEC="exec" sink "$name" "$url/$name" >"$OUT" 2>"$ERR" &
       pid=$!
       sleep "$(awk -v most="$3" -v dice="$RANDOM" 'BEGIN {print most / 1000 * dice / 32768}')"
       if kill -KILL "$pid" 2>/dev/null && grep -q lake-file "$OUT"; then halfway=$((halfway + 1)); fi
@@ -102,7 +102,7 @@ expect 0 judge "$(folder s3once s3:)" s3once.reject
 killed s3 s3://lake "$whole_ms"
 
 # Two at once: the folder has a lock; in a bucket, from two machines, the log lets one of them in.
-EXEC=exec sink two file:two >two.out 2>&1 &
+EXEC="exec" sink two file:two >two.out 2>&1 &
 pid=$!
 within 10 test -e two/_log/spool/rows-0/.lock
 status=0
@@ -110,7 +110,7 @@ sink twice file:two >"$OUT" 2>"$ERR" || status=$?
 if kill -0 "$pid" 2>/dev/null; then [ "$status" = 3 ] || fail "status $status, not 3, while another is at it"; fi
 wait "$pid" || fail "the first of two failed: $(cat two.out)"
 mkdir elsewhere
-EXEC=exec sink two s3://lake/two >two.out 2>&1 &
+EXEC="exec" sink two s3://lake/two >two.out 2>&1 &
 pid=$!
 status=0
 SPOOL=elsewhere sink twice s3://lake/two >"$OUT" 2>"$ERR" || status=$?

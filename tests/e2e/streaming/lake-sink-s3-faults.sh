@@ -49,7 +49,8 @@ refuses() {
   ! grep -q secret-of-the-tests "$ERR" || fail "the secret is in the message"
 }
 s3_down_faults() {
-  kill "$(cat faults.pid)" && wait "$(cat faults.pid)" 2>/dev/null || true
+  kill "$(cat faults.pid)"
+  wait "$(cat faults.pid)" 2>/dev/null || true
   rm -f faults.pid
 }
 refuses busy 3 "answered 503: SlowDown: Please reduce your request rate."

@@ -39,7 +39,7 @@ proved "four partitions, one run: each message is there once; the next run has n
 halfway=0
 for ((round = 1; round <= ROUNDS; round++)); do
   for _ in 1 2; do
-    EXEC=exec sink killed --until end >"$OUT" 2>"$ERR" &
+    EXEC="exec" sink killed --until end >"$OUT" 2>"$ERR" &
     pid=$!
     sleep "$(awk -v most="$whole_ms" -v dice="$RANDOM" 'BEGIN {print most / 1000 * dice / 32768}')"
     if kill -KILL "$pid" 2>/dev/null && grep -q lake-file "$OUT"; then halfway=$((halfway + 1)); fi
@@ -65,7 +65,7 @@ expect 0 sink piped --until end -v
 complains "0 in = 0 written"
 proved "through kafka-relay it is the same lake, and the topic goes on from there"
 
-EXEC=exec sink live --roll-age 200ms >live.out 2>"$ERR" &
+EXEC="exec" sink live --roll-age 200ms >live.out 2>"$ERR" &
 pid=$!
 within 30 test -s live.out
 kcat -b "$KAFKA" -P -t R -l rows

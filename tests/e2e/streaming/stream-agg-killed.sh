@@ -96,3 +96,14 @@ wait "$pid" || status=$?
 [ "$status" = 3 ] || fail "status $status, not 3, after a signal"
 complains interrupted
 proved "rows come out while the input goes on; a signal is told"
+
+# By id every row is two groups of its own.
+"$DUCKDB" "$ROOT/tests/oracles/windows.py" make many.rows 200000
+need time=time || skip "time is missing"
+many() { stream-agg --window hop:1h,30m --time ts --watermark 5s --key id --agg "n=count,sum:amount,first:country" --reject /dev/null "$@" many.rows; }
+many --threads 2 >in-memory 2>"$ERR"
+/usr/bin/time -f %M -o spilled.kib "$BASH" -c "$(declare -f many); many --max-state 2MiB --threads 1" >spilled 2>"$ERR" || fail "$(cat "$ERR")"
+cmp in-memory spilled || fail "spilled windows are others"
+/usr/bin/time -f %M -o whole.kib "$BASH" -c "$(declare -f many); many --threads 1" >/dev/null 2>"$ERR"
+[ "$(($(cat spilled.kib) * 2))" -lt "$(cat whole.kib)" ] || fail "$(cat spilled.kib) KiB with spilling, $(cat whole.kib) without"
+proved "windows that do not fit: the same rows in $(cat spilled.kib) KiB that take $(cat whole.kib) in memory"

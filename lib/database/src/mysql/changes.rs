@@ -73,6 +73,8 @@ struct Transaction {
     gtid: Option<String>,
     changes: u64,
     open: bool,
+    /// It ends by itself, as a change of the schema does, unless somebody said BEGIN.
+    begun: bool,
 }
 
 impl At {
@@ -99,7 +101,7 @@ impl Changes {
         wanted: Wanted,
         follow: Follow,
     ) -> Result<Self> {
-        let mut connection = Connection::open(server, password)?;
+        let mut connection = Connection::open(server, password, &wanted.patience)?;
         check_settings(&mut connection)?;
         let (schema, table) = table::place(server, &wanted.table);
         let end = current(&mut connection)?;
@@ -232,6 +234,8 @@ impl Changes {
     }
 
     fn request(&mut self) -> Result<BinlogStream> {
+        self.known = None;
+        self.sums_known = false;
         let mut conn = self.connection.another()?;
         let request = BinlogStreamRequest::new(self.follow.server_id)
             .with_filename(self.at.file.as_bytes())
@@ -243,13 +247,13 @@ impl Changes {
         Ok(self.connection.wait(async move {
             conn.query_drop(settings).await?;
             conn.get_binlog_stream(request).await
-        })?)
+        })??)
     }
 
     fn log(&mut self, mut stream: Box<BinlogStream>, batch: &mut Batch) -> Result<Got> {
         let mut got = Got::More;
         loop {
-            let next = self.connection.wait(async { tokio::time::timeout(WAIT, stream.next()).await });
+            let next = self.connection.wait(async { tokio::time::timeout(WAIT, stream.next()).await })?;
             match next {
                 Err(_) => got = Got::Idle,
                 Ok(None) => return Err(Error::unavailable("the server ended the log").word("network")),
@@ -300,7 +304,7 @@ impl Changes {
                     .unwrap_or_default();
                 let standalone = data.get(12).is_some_and(|flags| flags & 1 == 1);
                 let gtid = Some(format!("{domain}-{}-{number}", header.server_id()));
-                self.transaction = Transaction { gtid, changes: 0, open: !standalone };
+                self.transaction = Transaction { gtid, changes: 0, open: !standalone, begun: !standalone };
                 return Ok(());
             }
             166..=168 => {
@@ -325,26 +329,36 @@ impl Changes {
             Some(EventData::GtidEvent(gtid)) => {
                 let sid = data_encoding::HEXLOWER.encode(&gtid.sid());
                 let gtid = Some(format!("{sid}:{}", gtid.gno()));
-                self.transaction = Transaction { gtid, changes: 0, open: true };
+                self.transaction = Transaction { gtid, open: true, ..Transaction::default() };
             }
             Some(EventData::AnonymousGtidEvent(_)) => {
-                self.transaction = Transaction { gtid: None, changes: 0, open: true };
+                self.transaction = Transaction { open: true, ..Transaction::default() };
             }
             Some(EventData::QueryEvent(query)) => {
                 let text = query.query();
-                match text.trim() {
-                    "BEGIN" => self.transaction.open = true,
-                    other => {
-                        if truncates(other, &self.table) && query.schema() == self.schema {
-                            self.change(b't', None, None, header.timestamp(), batch)?;
-                        }
-                        self.transaction.open = other.starts_with("SAVEPOINT") && self.transaction.open;
+                let here = query.schema() == self.schema;
+                match Statement::of(&text, &self.table) {
+                    Statement::Begin => (self.transaction.open, self.transaction.begun) = (true, true),
+                    Statement::End => self.transaction.open = false,
+                    Statement::Truncate if here => {
+                        self.change(b't', None, None, header.timestamp(), batch)?;
                     }
+                    Statement::Rows if here => {
+                        return Err(Error::invalid(
+                            "the log has a statement in place of the rows it changed",
+                        )
+                        .hint("SET GLOBAL binlog_format = 'ROW', remove the state and begin with all rows"));
+                    }
+                    _ => {}
                 }
+                self.transaction.open &= self.transaction.begun;
             }
             Some(EventData::XidEvent(_)) => self.transaction.open = false,
             Some(EventData::TableMapEvent(map)) => {
                 let ours = map.database_name() == self.schema && map.table_name() == self.table;
+                if !ours && self.known == Some(map.table_id()) {
+                    self.known = None;
+                }
                 if ours && self.known != Some(map.table_id()) {
                     self.learn()?;
                     self.follow.accepts(&self.columns)?;
@@ -456,13 +470,34 @@ fn write(shape: &[(Column, Option<Vec<u8>>)], row: Option<&BinlogRow>, out: &mut
     Ok(())
 }
 
-/// Whether a statement is `TRUNCATE [TABLE] [db.]table`.
-fn truncates(statement: &str, table: &str) -> bool {
-    let mut words = statement
-        .split(|c: char| c.is_whitespace() || matches!(c, '`' | ';' | '.'))
-        .filter(|w| !w.is_empty());
-    let begins = words.next().is_some_and(|word| word.eq_ignore_ascii_case("truncate"));
-    begins && words.any(|word| word == table)
+/// What a statement of the log is to us.
+#[derive(Debug, PartialEq, Eq)]
+enum Statement {
+    Begin,
+    End,
+    /// It removes all rows of the table.
+    Truncate,
+    /// It changes rows of the table, and the log does not say which.
+    Rows,
+    Other,
+}
+
+impl Statement {
+    fn of(text: &str, table: &str) -> Self {
+        let between = |c: char| c.is_whitespace() || matches!(c, '`' | ';' | '.' | '(' | ')' | ',');
+        let mut words = text.split(between).filter(|word| !word.is_empty());
+        let first = words.next().unwrap_or_default().to_ascii_uppercase();
+        let named = words.any(|word| word == table);
+        match first.as_str() {
+            "BEGIN" => Self::Begin,
+            "COMMIT" => Self::End,
+            // To a savepoint is not to the beginning.
+            "ROLLBACK" if text.split_whitespace().count() == 1 => Self::End,
+            "TRUNCATE" if named => Self::Truncate,
+            "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" if named => Self::Rows,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// What the log must be for rows to be in it.
@@ -543,12 +578,21 @@ mod tests {
     }
 
     #[test]
-    fn a_truncation_is_told_from_other_statements() {
-        for text in ["TRUNCATE TABLE `shop`.`t`", "truncate t", "TRUNCATE t;"] {
-            assert!(truncates(text, "t"), "{text}");
-        }
-        for text in ["DROP TABLE t", "TRUNCATE TABLE u", "INSERT INTO truncate VALUES(t)"] {
-            assert!(!truncates(text, "t"), "{text}");
+    fn a_statement_is_told_from_others() {
+        for (text, what) in [
+            ("BEGIN", Statement::Begin),
+            ("COMMIT", Statement::End),
+            ("ROLLBACK", Statement::End),
+            ("ROLLBACK TO `a`", Statement::Other),
+            ("SAVEPOINT `a`", Statement::Other),
+            ("TRUNCATE TABLE `shop`.`t`", Statement::Truncate),
+            ("truncate t;", Statement::Truncate),
+            ("TRUNCATE u", Statement::Other),
+            ("insert into t(id) values(1)", Statement::Rows),
+            ("INSERT INTO u VALUES('x')", Statement::Other),
+            ("ALTER TABLE t ADD COLUMN x int", Statement::Other),
+        ] {
+            assert_eq!(Statement::of(text, "t"), what, "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use rustls_native_certs::load_native_certs;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::url::{Server, Tls};
-use crate::{Error, Result};
+use crate::{Error, Patience, Result};
 
 /// How long a server may take to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ pub(crate) struct Connection {
     pub(crate) runtime: Runtime,
     pub(crate) conn: Option<Conn>,
     opts: Opts,
+    patience: Patience,
 }
 
 impl std::fmt::Debug for Connection {
@@ -32,7 +33,7 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(server: &Server, password: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(server: &Server, password: Option<&str>, patience: &Patience) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::unavailable(error.to_string()))?;
         let mut opts = OptsBuilder::default()
@@ -55,7 +56,7 @@ impl Connection {
             };
             opts = opts.ssl_opts(SslOpts::default().with_root_certs(roots).with_disable_built_in_roots(true));
         }
-        let mut this = Self { runtime, conn: None, opts: opts.into() };
+        let mut this = Self { runtime, conn: None, opts: opts.into(), patience: patience.clone() };
         this.conn = Some(this.another()?);
         Ok(this)
     }
@@ -64,33 +65,35 @@ impl Connection {
     pub(crate) fn like(other: &Self) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::unavailable(error.to_string()))?;
-        let mut this = Self { runtime, conn: None, opts: other.opts.clone() };
+        let mut this =
+            Self { runtime, conn: None, opts: other.opts.clone(), patience: other.patience.clone() };
         this.conn = Some(this.another()?);
         Ok(this)
     }
 
     /// One more conversation with the same server.
     pub(crate) fn another(&self) -> Result<Conn> {
-        let opened = self.wait(async { tokio::time::timeout(CONNECT, Conn::new(self.opts.clone())).await });
+        let opened =
+            self.wait(async { tokio::time::timeout(CONNECT, Conn::new(self.opts.clone())).await })?;
         match opened {
             Ok(conn) => Ok(conn?),
             Err(_) => Err(Error::unavailable("the server does not answer").word("network")),
         }
     }
 
-    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        self.patience.wait(&self.runtime, future)
     }
 
     pub(crate) fn execute(&mut self, asked: &str) -> Result<()> {
         let conn = self.conn.as_mut().ok_or_else(busy)?;
-        Ok(self.runtime.block_on(conn.query_drop(asked))?)
+        Ok(self.patience.wait(&self.runtime, conn.query_drop(asked))??)
     }
 
     /// Rows as text; null is none.
     pub(crate) fn rows(&mut self, asked: &str) -> Result<Vec<Vec<Option<String>>>> {
         let conn = self.conn.as_mut().ok_or_else(busy)?;
-        let rows: Vec<mysql_async::Row> = self.runtime.block_on(conn.query(asked))?;
+        let rows: Vec<mysql_async::Row> = self.patience.wait(&self.runtime, conn.query(asked))??;
         let text = |value: Value| match value {
             Value::NULL => None,
             Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),

@@ -43,7 +43,7 @@ struct Ordered {
 
 impl Reader {
     pub(crate) fn open(server: &Server, password: Option<&str>, wanted: Wanted) -> Result<Self> {
-        let mut connection = Connection::open(server, password)?;
+        let mut connection = Connection::open(server, password, &wanted.patience)?;
         connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
         connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
         Self::within(connection, server, wanted)
@@ -183,13 +183,13 @@ impl Source for Reader {
                 if let Some(row) = rows.here.next() {
                     break Some(row);
                 }
-                match self.connection.wait(rows.handfuls.recv()) {
+                match self.connection.wait(rows.handfuls.recv())? {
                     Some(handful) => rows.here = handful?.into_iter(),
                     None => break None,
                 }
             };
             let Some(row) = row else {
-                let conn = self.connection.wait(rows.task);
+                let conn = self.connection.wait(rows.task)?;
                 self.connection.conn = Some(conn.map_err(|error| Error::unavailable(error.to_string()))?);
                 if let Some(row) = last {
                     self.position(&row, batch)?;

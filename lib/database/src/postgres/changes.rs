@@ -90,7 +90,7 @@ impl Changes {
         wanted: Wanted,
         follow: Follow,
     ) -> Result<Self> {
-        let connection = Connection::open(server, password)?;
+        let connection = Connection::open(server, password, &wanted.patience)?;
         let level = connection.rows("SELECT current_setting('wal_level')", &[])?;
         if level.first().is_some_and(|row| row.get::<_, String>(0) != "logical") {
             return Err(Error::invalid("the server's log is not made for it: wal_level is not logical")
@@ -231,7 +231,7 @@ impl Changes {
             literal(&format!("\"{}\"", self.follow.publication.replace('"', "\"\""))),
         );
         let none: [&str; 0] = [];
-        let answer = connection.wait(connection.client.query_raw(&asked, none))?;
+        let answer = connection.wait(connection.client.query_raw(&asked, none))??;
         self.transaction = Transaction::default();
         let got = self.answer(Box::pin(answer), batch)?;
         if got != Got::Idle {
@@ -265,7 +265,7 @@ impl Changes {
     fn answer(&mut self, mut answer: Pin<Box<RowStream>>, batch: &mut Batch) -> Result<Got> {
         loop {
             let connection = self.connection.as_ref().ok_or_else(broken)?;
-            let Some(row) = connection.wait(answer.next()) else {
+            let Some(row) = connection.wait(answer.next())? else {
                 self.phase = Phase::Ask;
                 break;
             };
@@ -364,7 +364,7 @@ impl Changes {
                 // Our own connection is busy with the answer.
                 let other = match busy.take() {
                     Some(other) => other,
-                    None => Connection::open(&self.server, self.password.as_deref())?,
+                    None => Connection::open(&self.server, self.password.as_deref(), &self.wanted.patience)?,
                 };
                 self.types = other.types()?;
                 let rows = other.rows("SELECT format_type($1, $2)", &[&part.oid, &part.modifier])?;
@@ -427,7 +427,7 @@ impl Changes {
             literal(&self.follow.slot),
             literal(&pgoutput::lsn_text(at))
         );
-        let done = connection.wait(connection.client.batch_execute(&asked));
+        let done = connection.wait(connection.client.batch_execute(&asked))?;
         done.map_err(|error| lost(error, &self.follow.slot))?;
         self.confirmed = at;
         Ok(())

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::value::Types;
 use crate::url::{Server, Tls};
-use crate::{Error, Result, tls};
+use crate::{Error, Patience, Result, tls};
 
 /// How long a server may take to answer at first.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,6 +26,7 @@ const SETTINGS: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET In
 pub(crate) struct Connection {
     pub(crate) client: Client,
     runtime: Runtime,
+    patience: Patience,
 }
 
 impl std::fmt::Debug for Connection {
@@ -35,7 +36,7 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(server: &Server, password: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(server: &Server, password: Option<&str>, patience: &Patience) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::unavailable(error.to_string()))?;
         let mut config = Config::new();
@@ -47,28 +48,28 @@ impl Connection {
         let client = match &server.tls {
             Tls::Disable => {
                 config.ssl_mode(SslMode::Disable);
-                let (client, talk) = runtime.block_on(config.connect(NoTls))?;
+                let (client, talk) = patience.wait(&runtime, config.connect(NoTls))??;
                 runtime.spawn(talk);
                 client
             }
             Tls::Verify(authorities) => {
                 config.ssl_mode(SslMode::Require);
                 let maker = tls::Maker(Arc::new(tls::config(authorities.as_deref())?));
-                let (client, talk) = runtime.block_on(config.connect(maker))?;
+                let (client, talk) = patience.wait(&runtime, config.connect(maker))??;
                 runtime.spawn(talk);
                 client
             }
         };
-        runtime.block_on(client.batch_execute(SETTINGS))?;
-        Ok(Self { client, runtime })
+        patience.wait(&runtime, client.batch_execute(SETTINGS))??;
+        Ok(Self { client, runtime, patience: patience.clone() })
     }
 
-    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        self.patience.wait(&self.runtime, future)
     }
 
     pub(crate) fn execute(&self, asked: &str) -> Result<()> {
-        Ok(self.wait(self.client.batch_execute(asked))?)
+        Ok(self.wait(self.client.batch_execute(asked))??)
     }
 
     pub(crate) fn rows(
@@ -76,7 +77,7 @@ impl Connection {
         asked: &str,
         values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        Ok(self.wait(self.client.query(asked, values))?)
+        Ok(self.wait(self.client.query(asked, values))??)
     }
 
     /// What is known of types.

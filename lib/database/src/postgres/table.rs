@@ -54,7 +54,7 @@ struct Ordered {
 
 impl Reader {
     pub(crate) fn open(server: &Server, password: Option<&str>, wanted: Wanted) -> Result<Self> {
-        let connection = Connection::open(server, password)?;
+        let connection = Connection::open(server, password, &wanted.patience)?;
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         Self::within(connection, wanted)
     }
@@ -199,12 +199,12 @@ impl Source for Reader {
     fn next(&mut self, batch: &mut Batch) -> Result<bool> {
         let mut rows = match self.rows.take() {
             Some(rows) => rows,
-            None => Box::pin(self.connection.wait(self.connection.client.copy_out(&self.asked))?),
+            None => Box::pin(self.connection.wait(self.connection.client.copy_out(&self.asked))??),
         };
         let mut last = Vec::new();
         let mut read = 0;
         while read < self.wanted.batch_rows {
-            let Some(data) = self.connection.wait(rows.next()) else {
+            let Some(data) = self.connection.wait(rows.next())? else {
                 if read > 0 {
                     self.position(&last, batch)?;
                 }

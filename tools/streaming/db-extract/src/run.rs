@@ -1,10 +1,11 @@
 //! Rows out, then the state that knows of them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cli::{Answer, Context, Error, Out};
-use database::{Batch, Changes, Follow, Got, Overlap, Reader, Scalar, Wanted};
+use database::{Batch, Changes, Follow, Got, Overlap, Patience, Reader, Scalar, Wanted};
 use model::{Checkpoint, LogPlace};
 use process::Stop;
 
@@ -44,7 +45,8 @@ impl Counts {
 
 /// Extracts what is asked for.
 pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) -> cli::Result {
-    let stop = Stop::on_signals().doing("catching signals")?;
+    let began = Instant::now();
+    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
     let (state, kept) = match &args.state {
         Some(path) => {
             let (state, kept) = State::open(path)?;
@@ -63,17 +65,16 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
         return Ok(Answer::Yes);
     }
     let doing = format!("reading {} in {}", job.wanted.table, job.url);
-    let acks = args.ack.then(Acks::default);
-    let mut run =
-        Run { args, doing, out, file, state, checkpoint, acks, counts, stop, began: Instant::now() };
+    let acks = args.ack.then(|| Acks::from(checkpoint.rows));
+    let mut run = Run { args, doing, out, file, state, checkpoint, acks, counts, stop, began };
     if job.mode == Mode::Cdc { run.follow(job) } else { run.read(job).map(|()| Answer::Yes) }
 }
 
-fn open(job: &Job, from: &Checkpoint) -> database::Result<Reader> {
+fn open(job: &Job, from: &Checkpoint, patience: Patience) -> database::Result<Reader> {
     let scalar = |value: &serde_json::Value| serde_json::from_value(value.clone()).ok();
     let after = from.position.as_ref().and_then(|position| position.iter().map(scalar).collect());
     let overlap = (job.overlap.ms > 0).then(|| Overlap::new(job.overlap.ms, &from.seen)).transpose()?;
-    Reader::open(&job.url, job.password.as_deref(), Wanted { after, overlap, ..job.wanted.clone() })
+    Reader::open(&job.url, job.password.as_deref(), Wanted { after, overlap, patience, ..job.wanted.clone() })
 }
 
 /// The database's own words.
@@ -103,7 +104,7 @@ struct Run<'a> {
     checkpoint: Checkpoint,
     acks: Option<Acks>,
     counts: &'a mut Counts,
-    stop: Stop,
+    stop: Arc<Stop>,
     began: Instant,
 }
 
@@ -111,7 +112,7 @@ impl Run<'_> {
     /// A table, to its end.
     fn read(&mut self, job: &Job) -> cli::Result<()> {
         let doing = self.doing.clone();
-        let mut reader = told(&doing, open(job, &self.checkpoint))?;
+        let mut reader = told(&doing, open(job, &self.checkpoint, self.patience()))?;
         compare(&self.checkpoint, reader.columns(), self.args.accept_schema)?;
         self.checkpoint.columns = reader.columns().to_vec();
         if self.state.is_some() && !reader.is_ordered() {
@@ -149,7 +150,7 @@ impl Run<'_> {
     fn follow(&mut self, job: &Job) -> cli::Result {
         let doing = self.doing.clone();
         let from = self.checkpoint.log.clone();
-        let wanted = job.wanted.clone();
+        let wanted = Wanted { patience: self.patience(), ..job.wanted.clone() };
         let columns = self.checkpoint.columns.clone();
         let follow = Follow { from: from.clone(), columns, ..job.follow.clone() };
         let mut changes = told(&doing, Changes::open(&job.url, job.password.as_deref(), wanted, follow))?;
@@ -160,7 +161,10 @@ impl Run<'_> {
         }
         let mut batch = Batch::default();
         loop {
-            let got = told(&doing, changes.next(&mut batch))?;
+            let got = match changes.next(&mut batch) {
+                Err(error) if error.word == Some("interrupted") => return self.stopped(),
+                got => told(&doing, got)?,
+            };
             self.give(&batch)?;
             if self.out.is_closed() {
                 return Ok(Answer::Yes);
@@ -191,13 +195,31 @@ impl Run<'_> {
                 Got::Idle => drop(self.stop.sleep(IDLE)),
             }
             if self.stop.requested() {
-                // What was given since the last whole transaction is cut off or given again.
-                let bounded =
-                    self.args.until.is_some() || self.checkpoint.log.as_ref().is_none_or(|l| l.at.is_none());
-                return if bounded { Err(Error::unavailable(doing, "interrupted")) } else { Ok(Answer::Yes) };
+                return self.stopped();
             }
             self.in_time()?;
         }
+    }
+
+    /// A signal ends what has no end. What was given since the last whole
+    /// transaction is cut off or given again.
+    fn stopped(&self) -> cli::Result {
+        let begun = self.checkpoint.log.as_ref().is_some_and(|place| place.at.is_some());
+        if begun && self.args.until.is_none() {
+            return Ok(Answer::Yes);
+        }
+        Err(Error::unavailable(&self.doing, "interrupted"))
+    }
+
+    /// The database is waited for until a signal comes or time is up.
+    fn patience(&self) -> Patience {
+        let stop = Arc::clone(&self.stop);
+        let end = self.args.timeout.map(|limit| self.began + Duration::from(limit));
+        Patience::until(move || match end {
+            _ if stop.requested() => Some("interrupted"),
+            Some(end) if Instant::now() >= end => Some("deadline"),
+            _ => None,
+        })
     }
 
     /// No more rows than asked for.

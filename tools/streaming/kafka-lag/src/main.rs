@@ -155,6 +155,7 @@ impl Looks {
     fn run(&self, connection: &Connection, out: &mut Out) -> cli::Result {
         let mut since = None;
         loop {
+            let mut steps = Steps::new(out);
             let records = match self.question.ask(connection) {
                 Ok(records) => records,
                 Err(error) if self.every.is_some() && error.word() == "network" => {
@@ -165,7 +166,7 @@ impl Looks {
                     continue;
                 }
                 Err(error) => {
-                    Steps::new(out).failed("ask", error.word())?;
+                    steps.failed("ask", error.word())?;
                     return Err(error).doing("asking the brokers");
                 }
             };

@@ -10,8 +10,9 @@ pub(crate) fn check(lake: &Lake, url: &str, out: &mut Out) -> cli::Result {
     if checked.commits == 0 && checked.wrong.is_empty() {
         return Err(Error::invalid(format!("checking the lake {url}"), "there is none"));
     }
+    let damaged = checked.wrong.iter().any(|wrong| wrong.check.starts_with("log"));
     for wrong in &checked.wrong {
-        out.emit(&finding(wrong, url))?;
+        out.emit(&finding(wrong, url, damaged))?;
     }
     let bad = checked.wrong.iter().filter(|wrong| !wrong.passing).count();
     let lake::Checked { commits, files, rows, .. } = checked;
@@ -19,7 +20,7 @@ pub(crate) fn check(lake: &Lake, url: &str, out: &mut Out) -> cli::Result {
     Ok(Answer::from(bad == 0))
 }
 
-fn finding(wrong: &Wrong, url: &str) -> Finding {
+fn finding(wrong: &Wrong, url: &str, damaged: bool) -> Finding {
     let (why, fix) = match wrong.check {
         "log-damaged" => ("an entry of the log cannot be read", "bring it back from a copy"),
         "log-gap" => ("an entry of the log is gone, and what it says with it", "bring it back from a copy"),
@@ -36,6 +37,7 @@ fn finding(wrong: &Wrong, url: &str) -> Finding {
             "a file that is being put, or was when a run was killed",
             "the next run of the same topic commits it",
         ),
+        _ if damaged => ("a file no commit knows", "mend the log first: the entry that is gone may name it"),
         _ => ("a file no commit knows: whoever reads folders reads it, too", "remove it"),
     };
     Finding {

@@ -23,6 +23,10 @@ pub(crate) fn all<R: Read + AsFd>(run: &mut Run, input: R, args: &Args, stop: &S
     let doing = format!("reading {}", args.input);
     let mut known = Known::of(run, args);
     let mut interrupted = false;
+    if let Some(topic) = run.job.topic.as_ref().filter(|topic| run.lake.has(topic)) {
+        // Other columns or folders are told before anything is read.
+        run.stream(topic, &known.source)?;
+    }
     loop {
         while let Some(line) = lines.take() {
             let taken = take(run, &line, &mut known);

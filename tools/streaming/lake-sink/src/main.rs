@@ -12,8 +12,6 @@
 //! The same input again adds nothing: the lake knows what it holds.
 //!
 //! ```console
-//! $ lake-sink --topic payments --url file:lake --partition 'dt=day(ts)' --in payments.ndjson
-//! {"record":"lake-file","file":"dt=2026-01-01/payments-0-0-4.parquet","rows":5,"bytes":[..],"topic":"payments","partition":"0","first_offset":0,"last_offset":4,"commit":1}
 //! $ lake-sink -v --topic payments --url file:lake --partition 'dt=day(ts)' --in payments.ndjson
 //! lake-sink: 5 in = 0 written + 5 held already + 0 rejected
 //! ```
@@ -204,7 +202,7 @@ fn main() -> ExitCode {
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
     let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
-    let lake = place::open(&job.url, &args.place, &stop)?;
+    let lake = place::open(&job.url, &args.place, &stop, args.check)?;
     if args.check {
         return check::check(&lake, &job.url, out);
     }
@@ -216,5 +214,11 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     let run::End::Done(counts) = run::run(&job, lake, args, &stop, out)? else { return Ok(Answer::No) };
     args.metrics.write(&counts.metrics())?;
     counts.say();
-    Ok(Answer::from(args.max_reject.is_none_or(|most| counts.rejected <= most)))
+    match args.max_reject.filter(|most| counts.rejected > *most) {
+        None => Ok(Answer::Yes),
+        Some(most) => {
+            cli::warn(format!("{} rows were rejected, more than {most}", counts.rejected));
+            Ok(Answer::No)
+        }
+    }
 }

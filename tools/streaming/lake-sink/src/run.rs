@@ -96,7 +96,7 @@ pub(crate) enum End {
 }
 
 /// Rows that are not written yet, in all.
-const ROWS_BYTES: usize = 64 << 20;
+const ROWS_BYTES: usize = 32 << 20;
 
 pub(crate) struct Run<'a> {
     pub(crate) job: &'a Job,
@@ -229,7 +229,7 @@ impl Run<'_> {
 
     /// The stream rows of a partition go to; none while the columns are not known.
     #[inline]
-    fn stream(&mut self, topic: &str, partition: &str) -> cli::Result<Option<&mut Stream>> {
+    pub(crate) fn stream(&mut self, topic: &str, partition: &str) -> cli::Result<Option<&mut Stream>> {
         if !self.topics.contains_key(topic) {
             self.topics.insert(topic.to_owned(), Topic::default());
         }

@@ -117,7 +117,11 @@
 //!
 //! # Notes
 //! What was asked for cannot change within a group: another question is another
-//! group. State is in memory.
+//! group.
+//!
+//! Windows are in memory, unless `--max-state` bounds it: then parts of them go
+//! into a temporary file, and are merged when the windows close. That is for
+//! lines, without checkpoints, and for windows that come out once.
 
 mod checkpoint;
 mod crew;
@@ -127,6 +131,7 @@ mod job;
 mod kept;
 mod read;
 mod run;
+mod spill;
 mod stage;
 mod time;
 mod topics;
@@ -137,7 +142,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use cli::{Answer, Out};
-use pipeline::Span;
+use pipeline::{Size, Span};
 
 /// Aggregate a stream over windows of event time
 #[derive(Parser)]
@@ -240,6 +245,12 @@ struct Args {
     /// Keep the state in FILE, and go on from it
     #[arg(long, value_name = "FILE", requires = "out")]
     checkpoint: Option<PathBuf>,
+    /// How much memory windows may take; what is more goes into a temporary file
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["checkpoint", "from", "kafka"])]
+    max_state: Option<Size>,
+    /// Where that file is [default: $TMPDIR, or /tmp]
+    #[arg(long, value_name = "DIR", requires = "max_state")]
+    spool: Option<PathBuf>,
     /// How often the state is kept
     #[arg(long, value_name = "TIME", default_value = "5s")]
     checkpoint_every: Span,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use cli::{Context, Error, Input, Out};
 use ndjson::{Block, Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pipeline::Size;
 use process::Stop;
 use serde::{Deserialize, Serialize};
 use window::{Engine, Row};
@@ -19,6 +20,7 @@ use crate::crew::{Crew, Shift};
 use crate::job::Job;
 use crate::kept::Kept;
 use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
+use crate::spill::Spill;
 use crate::stage::{Fate, Stage};
 use crate::topics::Aside;
 use crate::{Args, AtEof, time};
@@ -102,6 +104,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     let mut run = Run {
         job,
         stage,
+        spill: args.max_state.map(|most| spilling(args, most, job)).transpose()?,
         out,
         file: kept(args.out.as_ref(), place.out_bytes)?,
         late: kept(Aside::file(args.late.as_ref()), place.late_bytes)?,
@@ -126,6 +129,12 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     Ok(run.counts)
 }
 
+/// Room on a disk for what does not fit.
+fn spilling(args: &Args, most: Size, job: &Job) -> cli::Result<Spill> {
+    let dir = args.spool.clone().unwrap_or_else(std::env::temp_dir);
+    Spill::new(&dir, usize::try_from(most.bytes).unwrap_or(usize::MAX), &job.plan)
+}
+
 /// Lines and the events in them.
 #[derive(Default)]
 struct Task {
@@ -146,6 +155,7 @@ fn read(job: &Job, mut task: Task) -> Task {
 struct Run<'a> {
     job: &'a Job,
     stage: Stage<'a>,
+    spill: Option<Spill>,
     out: &'a mut Out,
     file: Option<Kept>,
     late: Option<Kept>,
@@ -232,8 +242,17 @@ impl Run<'_> {
                 self.alone(&line)?;
                 self.at = (lines.offset(), lines.number());
             }
+            if let Some(spill) = &mut self.spill {
+                spill.relieve(&mut self.stage.engine, true)?;
+            }
             let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-            self.stage.engine.finish(&mut |row| write_row(row, job, rows, written));
+            let spill = &mut self.spill;
+            self.stage.engine.finish(&mut |row| {
+                if !spill.as_mut().is_some_and(|spill| spill.takes(row)) {
+                    write_row(row, job, rows, written);
+                }
+            });
+            self.unspill(i64::MAX)?;
         }
         self.flush()?;
         match checkpoint {
@@ -263,14 +282,36 @@ impl Run<'_> {
         }
         self.at = task.block.end(lines);
         self.stage.tidy();
-        Ok(())
+        match &mut self.spill {
+            Some(spill) => spill.relieve(&mut self.stage.engine, false),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings out what was spilled of windows that are over.
+    fn unspill(&mut self, watermark_us: i64) -> cli::Result<()> {
+        let Some(mut spill) = self.spill.take() else { return Ok(()) };
+        let (job, mut failed) = (self.job, Ok(()));
+        let went = spill.close(&job.plan, watermark_us, &mut |row| {
+            write_row(row, job, &mut self.rows, &mut self.counts.rows);
+            if self.rows.len() > 64 << 10 && failed.is_ok() {
+                failed = self.write();
+            }
+        });
+        self.spill = Some(spill);
+        went.and(failed)
     }
 
     #[inline]
     fn event(&mut self, batch: &Batch, found: Result<&Found, &Bad>, line: &Line) -> cli::Result<()> {
         self.counts.read += 1;
         let (rows, job, written) = (&mut self.rows, self.job, &mut self.counts.rows);
-        let mut sink = |row: &Row| write_row(row, job, rows, written);
+        let spill = &mut self.spill;
+        let mut sink = |row: &Row| {
+            if !spill.as_mut().is_some_and(|spill| spill.takes(row)) {
+                write_row(row, job, rows, written);
+            }
+        };
         let fate = found.map(|found| {
             let at = self.stage.partition_of(batch, found);
             self.stage.take(at, batch, found, line.bytes, &mut sink)
@@ -287,6 +328,10 @@ impl Run<'_> {
             }
             Ok(Err(bad)) => self.rejected(line, &bad)?,
             Err(bad) => self.rejected(line, bad)?,
+        }
+        let watermark_us = self.stage.engine.watermark_us().unwrap_or(i64::MIN);
+        if self.spill.as_ref().is_some_and(|spill| spill.is_due(watermark_us)) {
+            self.unspill(watermark_us)?;
         }
         if self.rows.len() > 64 << 10 { self.write() } else { Ok(()) }
     }
