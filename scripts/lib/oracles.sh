@@ -73,6 +73,20 @@ need_duckdb() {
   }
 }
 
+# sqlglot, which reads the dialects of SQL that have no local server; SQLGLOT is its Python.
+SQLGLOT_WHEEL=sqlglot==30.30.0
+need_sqlglot() {
+  local venv=$ORACLES_CACHE/$SQLGLOT_WHEEL
+  SQLGLOT=$venv/bin/python
+  ! "$SQLGLOT" -c 'import sqlglot' 2>/dev/null || return 0
+  say "installing $SQLGLOT_WHEEL from PyPI into $venv"
+  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$SQLGLOT_WHEEL"; } >&2 || {
+    say "sqlglot could not be installed"
+    rm -rf "$venv"
+    return 1
+  }
+}
+
 build_oracles() (
   local version flags="" package name
   version=$(oracle_version)

@@ -5,7 +5,8 @@
 #   s3_up DIR              starts it; S3 is its URL, and the AWS_ variables fit it
 #   s3_bucket NAME         makes a bucket
 #   s3_get NAME DIR        copies a bucket's files into a folder
-#   s3_faults DIR SCRIPT   a server in front of it that fails as told; S3_FAULTS is its URL
+#   s3_remove NAME KEY     removes an object
+#   s3_faults DIR MODE     a server in front of it that fails as told; S3_FAULTS is its URL
 #   s3_down DIR            ends both
 #
 # It keeps what it has in memory, and honours If-None-Match as Amazon does.
@@ -59,6 +60,10 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         s3.download_file(bucket, entry["Key"], path)
 END
+}
+
+s3_remove() {
+  "$MOTO" -c 'import boto3, sys; boto3.client("s3", endpoint_url=sys.argv[1]).delete_object(Bucket=sys.argv[2], Key=sys.argv[3])' "$S3" "$1" "$2"
 }
 
 s3_faults() {

@@ -118,6 +118,25 @@ impl Lake {
         Ok(lake)
     }
 
+    /// The same for [`Lake::check`], which itself tells of a damaged entry.
+    ///
+    /// # Errors
+    /// Fails if the place cannot be read.
+    pub fn open_damaged(store: Store) -> Result<Self> {
+        let mut lake = Self { store, latest: None };
+        for number in lake.numbers()?.into_iter().rev() {
+            match lake.entry(number) {
+                Ok(entry) => {
+                    lake.latest = Some(entry);
+                    break;
+                }
+                Err(Error::Log { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(lake)
+    }
+
     /// The numbers of all entries, in order.
     fn numbers(&self) -> Result<Vec<u64>> {
         let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use ndjson::{Broken, Value};
 use parquet::file::writer::SerializedFileWriter;
@@ -93,6 +94,7 @@ pub struct Stream {
     /// Rows that are not written yet, bytes.
     waiting: usize,
     written: u64,
+    busy: Option<Busy>,
     /// Room that is used again for each row.
     found: Vec<Value<'static>>,
     cells: Vec<Cell<'static>>,
@@ -102,10 +104,29 @@ pub struct Stream {
 /// A file that is being put together.
 #[derive(Debug)]
 struct Open {
+    /// Rows that are not written yet.
     columns: Columns,
+    /// `None` while a thread of its own writes a row group.
+    file: Option<Growing>,
+}
+
+/// A file that has its first row groups.
+#[derive(Debug)]
+struct Growing {
     rows: u64,
     path: PathBuf,
     writer: Option<SerializedFileWriter<fs::File>>,
+    /// Room that is used again for the next rows.
+    spare: Columns,
+}
+
+/// A row group that is being written beside the rows that come.
+#[derive(Debug)]
+struct Busy {
+    folder: String,
+    /// Its rows, bytes.
+    rows_bytes: usize,
+    thread: JoinHandle<(Growing, Result<u64>)>,
 }
 
 impl Stream {
@@ -145,6 +166,7 @@ impl Stream {
             open: BTreeMap::new(),
             waiting: 0,
             written: 0,
+            busy: None,
             found: vec![Value::Missing; columns],
             cells: vec![Cell::Null; columns],
             folder: String::new(),
@@ -178,8 +200,10 @@ impl Stream {
         if self.is_again() {
             return false;
         }
-        // What waits shrinks to about a quarter.
-        self.written + self.waiting as u64 / 4 >= self.limits.files_bytes
+        // What is not written yet shrinks to about a quarter. How far the thread has come by now
+        // does not count: the same rows make the same files.
+        let rows = self.waiting + self.busy.as_ref().map_or(0, |busy| busy.rows_bytes);
+        self.written + rows as u64 / 4 >= self.limits.files_bytes
     }
 
     /// Takes a row. Offsets that were passed over hold none.
@@ -230,9 +254,12 @@ impl Stream {
             None if count >= self.limits.folders && self.pending.is_none() => return Ok(Taken::Full),
             None => self.open.entry(self.folder.clone()).or_insert(Open {
                 columns: Columns::new(&self.table.schema),
-                rows: 0,
-                path: self.spool.join(format!("{count}.parquet")),
-                writer: None,
+                file: Some(Growing {
+                    rows: 0,
+                    path: self.spool.join(format!("{count}.parquet")),
+                    writer: None,
+                    spare: Columns::new(&self.table.schema),
+                }),
             }),
         };
         let before = open.columns.bytes;
@@ -245,13 +272,32 @@ impl Stream {
         Ok(Taken::In)
     }
 
-    /// Writes the most that waits for one file.
+    /// Writes the most that waits for one file, beside the rows that come.
     fn spill(&mut self) -> Result<()> {
-        let Some(open) = self.open.values_mut().max_by_key(|open| open.columns.bytes) else { return Ok(()) };
-        self.waiting -= open.columns.bytes;
-        let before = open.writer.as_ref().map_or(0, SerializedFileWriter::bytes_written);
-        let after = open.write(&self.table)?;
-        self.written += (after - before) as u64;
+        self.rest()?;
+        let largest = self.open.iter_mut().max_by_key(|(_, open)| open.columns.bytes);
+        let Some((folder, open)) = largest else { return Ok(()) };
+        let Some(mut file) = open.file.take() else { return Ok(()) };
+        let rows_bytes = open.columns.bytes;
+        std::mem::swap(&mut open.columns, &mut file.spare);
+        self.waiting -= rows_bytes;
+        let table = Arc::clone(&self.table);
+        let thread = thread::spawn(move || {
+            let written = file.write(&table);
+            (file, written)
+        });
+        self.busy = Some(Busy { folder: folder.clone(), rows_bytes, thread });
+        Ok(())
+    }
+
+    /// Waits for the row group that is being written.
+    fn rest(&mut self) -> Result<()> {
+        let Some(busy) = self.busy.take() else { return Ok(()) };
+        let (file, written) = busy.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if let Some(open) = self.open.get_mut(&busy.folder) {
+            open.file = Some(file);
+        }
+        self.written += written?;
         Ok(())
     }
 
@@ -264,6 +310,7 @@ impl Stream {
         if self.from == self.to {
             return Ok(None);
         }
+        self.rest()?;
         let (from, to) = (self.from, self.to);
         let name =
             |folder: &str| format!("{folder}{}-{}-{from}-{}.parquet", self.topic, self.partition, to - 1);
@@ -324,34 +371,38 @@ impl Stream {
     }
 }
 
-impl Open {
-    /// Writes what waits as a row group; how long the file is now.
-    fn write(&mut self, table: &Table) -> Result<usize> {
+impl Growing {
+    /// Writes the spare rows as a row group; how much longer the file is now.
+    fn write(&mut self, table: &Table) -> Result<u64> {
         let mut writer = if let Some(writer) = self.writer.take() {
             writer
         } else {
             let file = fs::File::create(&self.path).map_err(at(&self.path))?;
             SerializedFileWriter::new(file, Arc::clone(&table.node), Arc::clone(&table.properties))?
         };
-        self.rows += self.columns.rows;
-        self.columns.write(&mut writer)?;
-        let bytes = writer.bytes_written();
+        let before = writer.bytes_written();
+        self.rows += self.spare.rows;
+        self.spare.write(&mut writer)?;
+        let after = writer.bytes_written();
         self.writer = Some(writer);
-        Ok(bytes)
+        Ok((after - before) as u64)
     }
+}
 
+impl Open {
     /// Ends the file: where it is, its rows, its bytes.
-    fn finish(mut self, table: &Table) -> Result<(PathBuf, u64, u64)> {
-        if self.columns.rows > 0 || self.writer.is_none() {
-            self.write(table)?;
+    fn finish(self, table: &Table) -> Result<(PathBuf, u64, u64)> {
+        let Some(mut file) = self.file else { return Ok((PathBuf::new(), 0, 0)) };
+        if self.columns.rows > 0 {
+            file.spare = self.columns;
+            file.write(table)?;
         }
-        if let Some(writer) = self.writer.take() {
-            let file = writer.into_inner()?;
-            file.sync_all().map_err(at(&self.path))?;
-            let bytes = file.metadata().map_err(at(&self.path))?.len();
-            return Ok((self.path, self.rows, bytes));
-        }
-        Ok((self.path, self.rows, 0))
+        let Growing { rows, path, writer, .. } = file;
+        let Some(writer) = writer else { return Ok((path, rows, 0)) };
+        let file = writer.into_inner()?;
+        file.sync_all().map_err(at(&path))?;
+        let bytes = file.metadata().map_err(at(&path))?.len();
+        Ok((path, rows, bytes))
     }
 }
 

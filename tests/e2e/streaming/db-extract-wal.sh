@@ -28,6 +28,29 @@ pg "CREATE PUBLICATION orders FOR TABLE orders"
 expect 0 pg_now
 proved "no publication: told with the statement that makes it"
 
+# The same by a document, in which no secret stands.
+cat >pipeline.yaml <<END
+version: 1
+name: shop
+databases:
+  A: {url: env:SHOP_URL, password: file:password}
+topics: {V: {}}
+sources:
+  - {name: orders, from: A, table: orders, mode: cdc, slot: by_document, publication: orders, to: V}
+END
+echo app-secret >password
+pg "GRANT SELECT ON orders TO app"
+by_document() {
+  SHOP_URL=postgres://app@127.0.0.1:$(cat pg/port)/postgres timeout 60 db-extract --pipeline pipeline.yaml --step orders --state document.state --until now
+}
+expect 0 by_document
+says 'length == 1 and .[0].after == {id: 1, amount: 1}'
+pg "UPDATE orders SET amount = 2"
+expect 0 by_document
+says 'length == 1 and .[0].op == "u" and .[0].after == {id: 1, amount: 2} and .[0].src.seq == 1'
+pg "SELECT pg_drop_replication_slot('by_document')" >/dev/null
+proved "by a document: the rows that are there, then what changes"
+
 db-extract "${PG_WORDS[@]}" --heartbeat 200ms >"$OUT" 2>"$ERR" &
 pid=$!
 noise

@@ -202,7 +202,7 @@ fn main() -> ExitCode {
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
     let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
-    let lake = place::open(&job.url, &args.place, &stop)?;
+    let lake = place::open(&job.url, &args.place, &stop, args.check)?;
     if args.check {
         return check::check(&lake, &job.url, out);
     }

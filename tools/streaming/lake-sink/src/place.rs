@@ -15,12 +15,12 @@ use crate::Place;
 /// Far above any file of credentials.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// Opens the lake of a URL.
-pub(crate) fn open(url: &str, place: &Place, stop: &Arc<Stop>) -> cli::Result<Lake> {
+/// Opens the lake of a URL; a damaged one only to look at it.
+pub(crate) fn open(url: &str, place: &Place, stop: &Arc<Stop>, damaged: bool) -> cli::Result<Lake> {
     let doing = format!("opening the lake {url}");
     let stop = Arc::clone(stop);
     let store = Store::of(url, || options(place, stop)).map_err(|problem| problem.told(&doing))?;
-    Lake::open(store).doing(doing)
+    if damaged { Lake::open_damaged(store) } else { Lake::open(store) }.doing(doing)
 }
 
 /// The place's own trouble, or ours with its options.

@@ -96,7 +96,7 @@ pub(crate) enum End {
 }
 
 /// Rows that are not written yet, in all.
-const ROWS_BYTES: usize = 64 << 20;
+const ROWS_BYTES: usize = 32 << 20;
 
 pub(crate) struct Run<'a> {
     pub(crate) job: &'a Job,
