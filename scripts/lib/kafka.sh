@@ -52,7 +52,9 @@ END
 }
 
 # Small, and quick to be there: a test lives shorter than the second compiler needs.
-KAFKA_JAVA=(java -Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData
+KAFKA_FLAGS=${KAFKA_FLAGS:--Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1}
+# shellcheck disable=SC2206 # one word a flag
+KAFKA_JAVA=(java $KAFKA_FLAGS -XX:-UsePerfData
   -Dlog4j2.level=WARN -cp "$KAFKA_JARS/libs/*")
 
 # kafka_properties DIR NAME ID VOTERS BROKER: what a broker is started with.

@@ -1,5 +1,6 @@
 //! Messages in.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ pub struct Consumer {
     queue: Queue,
     client: BaseConsumer<Hearing>,
     connection: Connection,
+    hastened: Cell<bool>,
     /// Whether the group is one somebody named.
     grouped: bool,
 }
@@ -73,8 +75,18 @@ impl Consumer {
         topics: &[&str],
     ) -> Result<Self> {
         let consumer = Self::open(connection, group, instance, isolation)?;
+        consumer.hasten(topics.first().copied())?;
         consumer.client.subscribe(topics).map_err(|error| Error::of(&error, ""))?;
         Ok(consumer)
+    }
+
+    /// librdkafka looks for brokers and leaders now and then, unless it is asked.
+    fn hasten(&self, topic: Option<&str>) -> Result<()> {
+        if topic.is_none() || self.hastened.replace(true) {
+            return Ok(());
+        }
+        let asked = self.client.fetch_metadata(topic, self.connection.timeout);
+        heard(&self.client, asked.map(drop), topic.unwrap_or_default())
     }
 
     fn open(
@@ -86,7 +98,8 @@ impl Consumer {
         let client = client(connection, Some(group), instance, isolation)?;
         let queue = Queue::consumer(client.client().native_client())
             .ok_or_else(|| Error::Other("librdkafka has no queue".to_owned()))?;
-        Ok(Self { queue, client, connection: connection.clone(), grouped: true })
+        let (connection, hastened) = (connection.clone(), Cell::new(false));
+        Ok(Self { queue, client, connection, hastened, grouped: true })
     }
 
     /// The next thing there is to tell. Must be asked again before the group loses
@@ -158,6 +171,7 @@ impl Consumer {
     /// # Errors
     /// Fails if the client is broken for good.
     pub fn take(&self, from: &BTreeMap<Place, i64>) -> Result<()> {
+        self.hasten(from.keys().next().map(|place| place.topic.as_str()))?;
         let list = listed(from.iter().map(|(place, offset)| (place, *offset)))?;
         self.client.assign(&list).map_err(|error| Error::of(&error, ""))
     }

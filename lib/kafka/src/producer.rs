@@ -125,15 +125,22 @@ impl Producer {
             .set("partitioner", partitioner)
             .set("message.max.bytes", (largest_bytes + 1024).to_string());
         for (name, value) in [
-            // Many a batch: a round trip costs the same for a few messages and for many.
-            ("linger.ms", "5"),
+            // An idempotent writer has one batch of a partition under way: batches are as
+            // large as brokers take, and the next messages go to another partition.
+            ("linger.ms", "50"),
+            ("sticky.partitioning.linger.ms", "10"),
             ("batch.num.messages", "100000"),
             ("queue.buffering.max.messages", "500000"),
-            ("queue.buffering.max.kbytes", "262144"),
         ] {
             if config.get(name).is_none() {
                 config.set(name, value);
             }
+        }
+        // Batches that wait behind one under way cost librdkafka a processor: it turns
+        // in a circle meanwhile. So no more wait than there are batches under way.
+        if config.get("queue.buffering.max.kbytes").is_none() {
+            let most = (largest_bytes / 256).clamp(5120, 2_097_151);
+            config.set("queue.buffering.max.kbytes", most.to_string());
         }
         if let Some(id) = transactional_id {
             config.set("transactional.id", id);
@@ -155,6 +162,25 @@ impl Producer {
         })
     }
 
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// Fails if there is none of that name, or nobody answers in time.
+    pub fn partitions(&self, topic: &str) -> Result<usize> {
+        let asked = self.client.client().fetch_metadata(Some(topic), self.connection.timeout);
+        let metadata = asked.map_err(|error| {
+            while let Ok(true) = self.poll(Duration::ZERO) {}
+            self.explain(Error::of(&error, topic))
+        })?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Err(Error::NoSuchTopic(topic.to_owned()));
+        };
+        match found.error() {
+            Some(code) => Err(Error::of_code(code.into(), topic)),
+            None => Ok(found.partitions().len()),
+        }
+    }
+
     /// Takes a message to be sent, and waits while too many are under way.
     ///
     /// # Errors
@@ -164,6 +190,8 @@ impl Producer {
         let client = self.client.client().native_client();
         let mut targets = self.targets.borrow_mut();
         if !targets.contains_key(message.topic) {
+            // librdkafka looks for brokers and leaders once a second, unless it is asked.
+            self.partitions(message.topic)?;
             let target = Target::new(client, message.topic)
                 .ok_or_else(|| Error::Invalid(format!("no topic can be called {}", message.topic)))?;
             targets.insert(message.topic.to_owned(), target);

@@ -11,7 +11,7 @@ ROUNDS=10
 [ -z "${SOAK:-}" ] || ROUNDS=100
 ROWS=20000
 cd "$WORK"
-trap 'postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $?' EXIT
+trap 'ended=$?; postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $ended' EXIT
 
 postgres_up "$WORK/pg"
 mariadb_up "$WORK/my" --innodb-flush-log-at-trx-commit=2
@@ -63,32 +63,25 @@ words() {
   esac
 }
 
-# Keeps the rows of standard input in a file, and says how many.
+# Keeps the rows of standard input in a file, and says how many: all that came, each time some come.
 cat >keep.py <<'END'
 import json, os, sys
 path, state = sys.argv[1:]
-
-def tell(count):
-    try:
-        os.write(1, b"%d\n" % count)
-    except BrokenPipeError:
-        pass
-
 kept = json.load(open(state))["rows"] if os.path.exists(state) and os.path.getsize(state) else 0
 lines = open(path, "rb").read().splitlines(True)[:kept] if os.path.exists(path) else []
-with open(path, "wb") as file:
-    file.writelines(lines)
-    count = len(lines)
-    for line in sys.stdin.buffer:
-        if not line.endswith(b"\n"):
-            break
-        file.write(line)
-        count += 1
-        if count % 100 == 0:
-            file.flush()
-            tell(count)
-    file.flush()
-    tell(count)
+count, part = len(lines), b""
+with open(path, "wb", buffering=0) as file:
+    file.write(b"".join(lines))
+    while chunk := os.read(0, 65536):
+        whole, _, part = (part + chunk).rpartition(b"\n")
+        if not whole:
+            continue
+        file.write(whole + b"\n")
+        count += whole.count(b"\n") + 1
+        try:
+            os.write(1, b"%d\n" % count)
+        except BrokenPipeError:
+            pass
 END
 
 # begin WAY TABLE: starts it; PID is it. What it gives goes to TABLE.rows:
@@ -176,7 +169,7 @@ killed out sqlite snapshot
 killed append sqlite incremental
 killed ack postgres snapshot
 killed out postgres incremental
-killed out postgres cdc
+killed ack postgres cdc
 killed append mariadb snapshot
 killed ack mariadb incremental
-killed append mariadb cdc
+killed out mariadb cdc

@@ -19,6 +19,11 @@ pub(crate) struct Acks {
 const LINE_BYTES: usize = 32;
 
 impl Acks {
+    /// So many rows were acknowledged before.
+    pub(crate) fn from(rows: u64) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
     /// What came so far; waits for more if asked to, until the reader or a
     /// signal says something. None once the reader has left.
     pub(crate) fn read(&mut self, stop: &Stop, wait: bool) -> cli::Result<Option<u64>> {

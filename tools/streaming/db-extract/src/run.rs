@@ -65,7 +65,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out, counts: &mut Counts) ->
         return Ok(Answer::Yes);
     }
     let doing = format!("reading {} in {}", job.wanted.table, job.url);
-    let acks = args.ack.then(Acks::default);
+    let acks = args.ack.then(|| Acks::from(checkpoint.rows));
     let mut run = Run { args, doing, out, file, state, checkpoint, acks, counts, stop, began };
     if job.mode == Mode::Cdc { run.follow(job) } else { run.read(job).map(|()| Answer::Yes) }
 }

@@ -20,6 +20,15 @@ pub(crate) enum Place {
     Topic(String),
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pipe => f.write_str("standard input"),
+            Self::Topic(name) => write!(f, "topic {name}"),
+        }
+    }
+}
+
 /// What is to be done.
 pub(crate) struct Job {
     pub(crate) from: Place,
@@ -137,6 +146,10 @@ fn connection(args: &Args, document: Option<&pipeline::Pipeline>) -> cli::Result
         }
     };
     let mut connection = Connection::new(&brokers);
+    if args.eos && args.from == Place::Pipe {
+        // One transaction takes as long as its input: as long as brokers allow, unless told otherwise.
+        connection = connection.set("transaction.timeout.ms", "900000").doing("reading arguments")?;
+    }
     for (name, value) in kafka.into_iter().flat_map(|kafka| &kafka.config) {
         connection = connection.set(name, value).doing("reading kafka.config")?;
     }

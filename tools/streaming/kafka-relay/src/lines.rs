@@ -92,7 +92,8 @@ impl Run<'_> {
             while let Some(line) = lines.take() {
                 let length = line.bytes.len();
                 self.line(&line)?;
-                if let Some(wait) = self.pace.wait(length) {
+                self.pace.spend(length);
+                while let Some(wait) = self.pace.hold() {
                     lines.input().stop.sleep(wait);
                     lines.input().interrupted()?;
                 }

@@ -181,7 +181,10 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     args.metrics.write_series(&progress.metrics())?;
     match ended {
         Ok(()) => Ok(Answer::Yes),
-        Err(Ended::Interrupted) => Err(cli::Error::unavailable("relaying", "interrupted")),
+        Err(Ended::Stopped(why)) => {
+            let why = why.unwrap_or_else(|| "interrupted".to_owned());
+            Err(cli::Error::unavailable(format!("reading {}", job.from), why))
+        }
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Fenced(doing)) => {
             cli::warn_hint(

@@ -15,8 +15,8 @@ pub(crate) enum Ended {
     Failed(cli::Error),
     /// Another run with this transactional id has taken over; what was being done.
     Fenced(String),
-    /// A signal.
-    Interrupted,
+    /// By a signal (`None`), the deadline, or because nothing came: what was read is finished first.
+    Stopped(Option<String>),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Ended>;
@@ -115,12 +115,20 @@ impl Pace {
         Self { rate, since: Instant::now(), spent: 0 }
     }
 
-    /// How long to wait before the next message, after one of so many bytes.
+    /// A message of so many bytes has gone; whether the next one must wait.
     #[inline]
-    pub(crate) fn wait(&mut self, bytes: usize) -> Option<Duration> {
-        let rate = self.rate?;
+    pub(crate) fn spend(&mut self, bytes: usize) -> bool {
+        let Some(rate) = self.rate else { return false };
         self.spent += if rate.bytes { bytes as u64 } else { 1 };
-        self.ahead(rate, self.since.elapsed())
+        self.hold().is_some()
+    }
+
+    /// How long to wait before the next message: a tenth of a second at a time,
+    /// so that signals and commits do not.
+    #[inline]
+    pub(crate) fn hold(&mut self) -> Option<Duration> {
+        let ahead = self.ahead(self.rate?, self.since.elapsed());
+        ahead.map(|ahead| ahead.min(Duration::from_millis(100)))
     }
 
     fn ahead(&mut self, rate: Rate, elapsed: Duration) -> Option<Duration> {

@@ -23,11 +23,6 @@ impl Target {
     /// Looks whether the topics are there; an earlier run with the same id can write no more.
     pub(crate) fn open(job: &Job, topic: &str) -> Result<Self> {
         let doing = format!("writing topic {topic}");
-        let cluster = job.connection.cluster().map_err(told(&doing))?;
-        let partitions = cluster.topic(topic).map_err(told(&doing))?.partitions.len();
-        if let Some(Rejected::Topic(name)) = &job.reject {
-            cluster.topic(name).map_err(told(format!("writing topic {name}")))?;
-        }
         let partitioner = match job.chooser {
             Chooser::Key(partitioner) => partitioner,
             _ => Partitioner::Consistent,
@@ -35,6 +30,10 @@ impl Target {
         let id = job.txn_id.as_deref();
         let producer =
             Producer::open(&job.connection, partitioner, id, job.largest_bytes).map_err(told(&doing))?;
+        let partitions = producer.partitions(topic).map_err(told(&doing))?;
+        if let Some(Rejected::Topic(name)) = &job.reject {
+            producer.partitions(name).map_err(told(format!("writing topic {name}")))?;
+        }
         if id.is_some() {
             producer.init_transactions().map_err(told(&doing))?;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cli::{Context, Error, Out};
+use cli::{Context, Out};
 use kafka::{Cluster, Consumer, Event, Isolation, Message};
 use process::Stop;
 
@@ -134,6 +134,9 @@ struct Relay<'a> {
     committed: Instant,
 }
 
+/// How long a transaction may be open where only messages are counted.
+const LONGEST: Duration = Duration::from_secs(10);
+
 /// How many messages go by between two looks at the clock.
 const STRIDE: u32 = 1000;
 
@@ -147,7 +150,10 @@ impl Relay<'_> {
             if self.is_due() {
                 self.commit()?;
             }
-            if !self.some(Duration::ZERO)? {
+            if let Some(wait) = self.pace.hold() {
+                self.stop.sleep(wait);
+                self.came = Instant::now();
+            } else if !self.some(Duration::ZERO)? {
                 // Nobody waits for what is in our hands.
                 self.out.flush()?;
                 if !self.some(Duration::from_millis(50))? {
@@ -219,12 +225,7 @@ impl Relay<'_> {
             };
             match step {
                 Step::Message(bytes) => {
-                    if let Some(wait) = self.pace.wait(bytes) {
-                        self.stop.sleep(wait);
-                        self.came = Instant::now();
-                        return Ok(true);
-                    }
-                    if self.is_full() {
+                    if self.pace.spend(bytes) || self.is_full() {
                         break;
                     }
                 }
@@ -375,15 +376,12 @@ impl Relay<'_> {
     fn finish(&mut self, went: Result<()>) -> Result<()> {
         match went {
             Ok(()) => self.commit().inspect_err(|_| self.break_off()),
-            // A signal or a bad message: what came before is out.
-            Err(Ended::Interrupted) => {
+            Err(Ended::Stopped(why)) => {
                 self.commit().inspect_err(|_| self.break_off())?;
-                if self.job.until.is_none() {
-                    Ok(())
-                } else {
-                    Err(Error::unavailable(&self.doing, "interrupted").into())
-                }
+                // Who reads without an end has come to it.
+                if why.is_none() && self.job.until.is_none() { Ok(()) } else { Err(Ended::Stopped(why)) }
             }
+            // A bad message: what came before it is out.
             Err(Ended::Failed(error)) if error.status() == 2 => {
                 if self.commit().is_err() {
                     self.break_off();
@@ -405,11 +403,11 @@ impl Relay<'_> {
 
     fn interrupted(&self) -> Result<()> {
         if self.stop.requested() {
-            return Err(Ended::Interrupted);
+            return Err(Ended::Stopped(None));
         }
         match self.job.deadline {
             Some(deadline) if Instant::now() >= deadline => {
-                Err(Error::unavailable(&self.doing, "deadline: --timeout is over").into())
+                Err(Ended::Stopped(Some("deadline: --timeout is over".to_owned())))
             }
             _ => Ok(()),
         }
@@ -426,7 +424,7 @@ impl Relay<'_> {
             None => return Ok(()),
         };
         let error = self.consumer.explain(kafka::Error::Other(why));
-        Err(Error::unavailable(&self.doing, format!("stalled: {error}")).into())
+        Err(Ended::Stopped(Some(format!("stalled: {error}"))))
     }
 
     fn is_due(&self) -> bool {
@@ -434,7 +432,9 @@ impl Relay<'_> {
             Every::Time(time) => self.committed.elapsed() >= time,
             // A transaction is not left open while nothing comes.
             Every::Messages(_) => {
-                self.is_full() || self.came.elapsed() > Duration::from_secs(1) && self.pending.read > 0
+                let since =
+                    self.came.elapsed() > Duration::from_secs(1) || self.committed.elapsed() > LONGEST;
+                self.is_full() || since && self.pending.read > 0
             }
         }
     }
