@@ -11,7 +11,7 @@ ROUNDS=10
 [ -z "${SOAK:-}" ] || ROUNDS=100
 ROWS=20000
 cd "$WORK"
-trap 'postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $?' EXIT
+trap 'ended=$?; postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $ended' EXIT
 
 postgres_up "$WORK/pg"
 mariadb_up "$WORK/my" --innodb-flush-log-at-trx-commit=2

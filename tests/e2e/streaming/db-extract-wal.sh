@@ -8,7 +8,7 @@
 need_databases || skip "the databases are missing"
 PATH=$BAREPLANE_BIN:$PATH
 cd "$WORK"
-trap 'postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $?' EXIT
+trap 'ended=$?; postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $ended' EXIT
 
 postgres_up "$WORK/pg" max_slot_wal_keep_size=64MB min_wal_size=32MB max_wal_size=48MB
 PG=postgres://postgres@127.0.0.1:$(cat pg/port)/postgres
@@ -94,6 +94,20 @@ expect 0 pg_now --accept-schema
 jq -e 'select(.after.id == 3) | .after.note == "new"' <(tail -1 pg.rows) >/dev/null || fail "the new column is missing"
 expect 0 pg_now
 proved "another column: status 2 before any such row; accepted, it is given"
+
+# More than fits into one batch, in one transaction, among smaller ones.
+big() {
+  echo 'BEGIN; INSERT INTO orders SELECT g, g, repeat(md5(g::text), 10) FROM generate_series(1000, 26000) g; COMMIT;'
+  echo 'INSERT INTO orders VALUES (70000, 1); UPDATE orders SET amount = 0 WHERE id >= 1000; DELETE FROM orders WHERE id >= 1000;'
+}
+big | postgres_do pg
+expect 0 pg_now -v
+complains "= 75006 out"
+expect 0 pg_now -v
+complains "= 0 out"
+jq -r 'select(.src.seq) | "\(.src.lsn) \(.src.seq)"' pg.rows | sort | uniq -d >twice
+[ ! -s twice ] || fail "given twice: $(head -1 twice)"
+proved "a transaction that is larger than a batch is given once"
 
 cp pg.state ahead
 pg "INSERT INTO orders VALUES (4)"
