@@ -69,6 +69,17 @@ impl Connection {
         Ok(self)
     }
 
+    /// The same, unless it is set already.
+    ///
+    /// # Errors
+    /// As [`Connection::set`].
+    pub fn or_set(self, name: &str, value: &str) -> Result<Self> {
+        if self.settings.contains_key(name) || self.secrets.contains_key(name) {
+            return Ok(self);
+        }
+        self.set(name, value)
+    }
+
     /// Settings that are secret: `name=value` lines; `#` begins a comment.
     ///
     /// # Errors

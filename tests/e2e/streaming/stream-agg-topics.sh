@@ -70,7 +70,7 @@ proved "the same messages on standard input give equal rows, late ones included"
 topics_of killed
 kills=0 halfway=0 all=$(wc -l <once.late)
 for _ in $(seq "$ROUNDS"); do
-  EXEC=exec aggregate killed --txn-id killed >"$OUT" 2>"$ERR" &
+  EXEC="exec" aggregate killed --txn-id killed >"$OUT" 2>"$ERR" &
   pid=$!
   sleep "$(awk -v dice="$RANDOM" 'BEGIN {print 0.2 + 2.2 * dice / 32768}')"
   if kill -KILL "$pid" 2>/dev/null; then kills=$((kills + 1)); fi
@@ -85,7 +85,7 @@ proved "killed $kills times, $halfway of them halfway: $(cat "$OUT")"
 
 topics_of shared
 for n in 1 2 3; do
-  EXEC=exec aggregate shared --txn-id "shared$n" >"$WORK/shared$n.out" 2>"$WORK/shared$n.err" &
+  EXEC="exec" aggregate shared --txn-id "shared$n" >"$WORK/shared$n.out" 2>"$WORK/shared$n.err" &
   PIDS+=($!)
 done
 # One of them dies on the way, another comes.
@@ -105,7 +105,7 @@ twin() {
   ${EXEC:-} stream-agg "${WORDS[@]}" --brokers "$KAFKA" --from topic:V --to topic:twins --late topic:twins.late --reject topic:twins.reject \
     --txn-id twin --commit-every 100ms "$@"
 }
-EXEC=exec twin --group twin1 >"$WORK/twin.out" 2>"$WORK/twin.err" &
+EXEC="exec" twin --group twin1 >"$WORK/twin.out" 2>"$WORK/twin.err" &
 PIDS=($!)
 sleep 3
 expect 0 twin --group twin2 --until end

@@ -155,7 +155,10 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
         messages: 0,
         since: Instant::now(),
     };
-    let went = flow.go(&reader, &stop).and_then(|answer| flow.settle().map(|()| answer));
+    let went = flow.go(&reader, &stop);
+    if topics.until_end && matches!(went, Ok(Answer::Yes)) {
+        flow.settle()?;
+    }
     if went.is_err() && flow.sender.begun {
         // What was begun is nobody's to see; a broker that is gone breaks it off itself.
         let _ = flow.sender.producer.abort();
@@ -542,12 +545,15 @@ impl Flow<'_> {
         let mut next = BTreeMap::new();
         let flush = self.topics.flush;
         let everything_read = self.all_read();
-        for Lane { stage, sources } in &mut self.lanes {
+        // All parts before any watermark: no source is over for what was read beside it.
+        let (sender, parts) = (&mut self.sender, &self.parts);
+        for Lane { stage, .. } in &mut self.lanes {
             stage.tidy();
-            let (sender, parts) = (&mut self.sender, &self.parts);
             stage
                 .engine
                 .shed(&mut |key, part| sender.send(parts, None, Some(key), &Told::Part(&part).bytes()));
+        }
+        for Lane { stage, sources } in &mut self.lanes {
             for source in sources {
                 let latest_us = stage.engine.latest_us(source.at);
                 if flush && everything_read {

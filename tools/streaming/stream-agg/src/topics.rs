@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cli::Error;
+use cli::{Context, Error};
 use kafka::Connection;
 
 use crate::{Args, AtEof};
@@ -138,6 +138,7 @@ impl Topics {
         };
         let connection =
             args.brokers.connection(document.as_ref().and_then(|document| document.kafka.as_ref()))?;
+        let connection = connection.or_set("transaction.timeout.ms", "15000").doing("reading arguments")?;
         let topics = Self {
             late,
             reject: match named(&args.reject)? {
