@@ -21,8 +21,11 @@ fn recorded_runs_hold() {
 }
 
 /// Commands that answer only with a broker: stories tell their yes and their no.
-const TOLD_BY_STORIES: [(&str, &str); 2] =
-    [("kafka-relay", "streaming/kafka-broker-lost.sh"), ("kafka-topics", "streaming/kafka-topics.sh")];
+const TOLD_BY_STORIES: [(&str, &str); 3] = [
+    ("kafka-relay", "streaming/kafka-broker-lost.sh"),
+    ("kafka-lag", "streaming/kafka-lag.sh"),
+    ("kafka-topics", "streaming/kafka-topics.sh"),
+];
 
 #[test]
 fn every_command_has_a_yes_a_no_and_an_invalid() {

@@ -16,7 +16,7 @@ use crate::scalar::Scalar;
 use crate::{Batch, Error, Overlap, Result, Wanted, json};
 
 /// How long somebody else's lock is waited for.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(5);
 
 /// How many steps `SQLite` does before it asks whether the answer is still wanted.
 const OPERATIONS: i32 = 1_000_000;

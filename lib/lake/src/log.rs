@@ -69,6 +69,11 @@ pub struct Held {
 
 const VERSION: u32 = 1;
 
+/// The number of an entry's file.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(".json").filter(|digits| digits.len() == 20)?.parse().ok()
+}
+
 fn name(number: u64) -> String {
     format!("_log/{number:020}.json")
 }
@@ -111,9 +116,9 @@ impl Lake {
     /// Fails if it cannot be read, or its log is damaged.
     pub fn open(store: Store) -> Result<Self> {
         let mut lake = Self { store, latest: None };
-        lake.latest = match lake.numbers()?.last() {
-            Some(last) => Some(lake.entry(*last)?),
-            None => None,
+        lake.latest = match lake.store.newest()? {
+            0 => None,
+            newest => Some(lake.entry(newest)?),
         };
         Ok(lake)
     }
@@ -139,8 +144,7 @@ impl Lake {
 
     /// The numbers of all entries, in order.
     fn numbers(&self) -> Result<Vec<u64>> {
-        let number = |name: &String| name.strip_suffix(".json").filter(|n| n.len() == 20)?.parse().ok();
-        let mut numbers: Vec<u64> = self.store.log()?.iter().filter_map(number).collect();
+        let mut numbers: Vec<u64> = self.store.log("0")?.iter().filter_map(|name| number(name)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -191,7 +195,7 @@ impl Lake {
         }
         // A commit that was broken off has decided on them.
         let prefix = format!("intent-{topic}-");
-        for name in self.store.log()? {
+        for name in self.store.log(&prefix)? {
             let Some(rest) = name.strip_prefix(&prefix) else { continue };
             let Some(partition) = rest.strip_suffix(".json").filter(|rest| !rest.contains('-')) else {
                 continue;
@@ -215,7 +219,7 @@ impl Lake {
     /// Files that were about to be put when their run was last seen, and are in no entry.
     pub(crate) fn intended(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
-        for name in self.store.log()? {
+        for name in self.store.log("intent-")? {
             let who = name.strip_prefix("intent-").and_then(|rest| rest.strip_suffix(".json"));
             let Some((topic, partition)) = who.and_then(|who| who.rsplit_once('-')) else { continue };
             files.extend(self.pending(topic, partition)?.into_iter().flat_map(|intent| intent.files));

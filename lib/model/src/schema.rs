@@ -24,6 +24,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::WantedFile>("file"),
         entry::<crate::Finding>("finding"),
         entry::<crate::HostEntry>("host"),
+        entry::<crate::Lag>("lag"),
         entry::<crate::LakeFile>("lake-file"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::LbWorker>("lb-worker"),

@@ -8,7 +8,7 @@
 need_databases || skip "the databases are missing"
 PATH=$BAREPLANE_BIN:$PATH
 cd "$WORK"
-trap 'postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $?' EXIT
+trap 'ended=$?; postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $ended' EXIT
 judge() { expect 0 python3 "$ROOT/tests/oracles/rows.py" "$@"; }
 
 postgres_up "$WORK/pg"

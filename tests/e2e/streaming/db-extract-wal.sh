@@ -8,7 +8,7 @@
 need_databases || skip "the databases are missing"
 PATH=$BAREPLANE_BIN:$PATH
 cd "$WORK"
-trap 'postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $?' EXIT
+trap 'ended=$?; postgres_down "$WORK/pg"; mariadb_down "$WORK/my"; story_end $ended' EXIT
 
 postgres_up "$WORK/pg" max_slot_wal_keep_size=64MB min_wal_size=32MB max_wal_size=48MB
 PG=postgres://postgres@127.0.0.1:$(cat pg/port)/postgres
@@ -95,6 +95,20 @@ jq -e 'select(.after.id == 3) | .after.note == "new"' <(tail -1 pg.rows) >/dev/n
 expect 0 pg_now
 proved "another column: status 2 before any such row; accepted, it is given"
 
+# More than fits into one batch, in one transaction, among smaller ones.
+big() {
+  echo 'BEGIN; INSERT INTO orders SELECT g, g, repeat(md5(g::text), 10) FROM generate_series(1000, 26000) g; COMMIT;'
+  echo 'INSERT INTO orders VALUES (70000, 1); UPDATE orders SET amount = 0 WHERE id >= 1000; DELETE FROM orders WHERE id >= 1000;'
+}
+big | postgres_do pg
+expect 0 pg_now -v
+complains "= 75006 out"
+expect 0 pg_now -v
+complains "= 0 out"
+jq -r 'select(.src.seq) | "\(.src.lsn) \(.src.seq)"' pg.rows | sort | uniq -d >twice
+[ ! -s twice ] || fail "given twice: $(head -1 twice)"
+proved "a transaction that is larger than a batch is given once"
+
 cp pg.state ahead
 pg "INSERT INTO orders VALUES (4)"
 expect 0 pg_now
@@ -180,7 +194,8 @@ expect 0 my_now --accept-schema
 my "UPDATE orders SET amount = 30 WHERE id = 3; DELETE FROM orders WHERE id = 1;
   START TRANSACTION; INSERT INTO orders VALUES (6, 6, 'a'); SAVEPOINT a; INSERT INTO orders VALUES (7, 7, ''); ROLLBACK TO a;
   INSERT INTO orders VALUES (8, 8, 'b'); UPDATE orders SET amount = amount + 1; COMMIT; CREATE TABLE copy AS SELECT * FROM orders;
-  TRUNCATE noise; START TRANSACTION; INSERT INTO orders VALUES (9, 9, ''); ROLLBACK"
+  TRUNCATE noise; START TRANSACTION; INSERT INTO orders VALUES (9, 9, ''); ROLLBACK;
+  INSERT INTO orders SELECT seq, seq, repeat(md5(seq), 10) FROM seq_1000_to_26000; UPDATE orders SET amount = 0 WHERE id >= 1000; DELETE FROM orders WHERE id BETWEEN 1000 AND 25000"
 expect 0 my_now
 expect 0 db-extract --url "$MY" --table orders
 cp "$OUT" table

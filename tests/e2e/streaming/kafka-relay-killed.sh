@@ -26,7 +26,8 @@ all V | cmp - rows || fail "topic V does not hold the rows"
 
 # killed WORDS…: starts a relay and kills it at a random moment.
 killed() {
-  relay "$@" >>killed.out 2>"$ERR" &
+  # Not the function: what is killed then would be the shell that runs it.
+  kafka-relay --brokers "$KAFKA" "$@" >>killed.out 2>"$ERR" &
   local pid=$!
   sleep "$(awk -v dice="$RANDOM" 'BEGIN {print 0.1 + 0.8 * dice / 32768}')"
   { kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || true

@@ -45,7 +45,10 @@ pub(crate) struct Changes {
     place: LogPlace,
     /// What the snapshot saw, and until where that matters.
     saw: Option<(Saw, u64)>,
-    /// How far the slot was told that changes are safe.
+    /// How far changes were given.
+    given: u64,
+    /// How far they are safe, and how far the slot was told so.
+    safe: u64,
     confirmed: u64,
     /// Where `until_now` ends.
     end: u64,
@@ -122,6 +125,8 @@ impl Changes {
             relations: HashMap::new(),
             phase: Phase::Begin,
             saw: None,
+            given: 0,
+            safe: 0,
             confirmed: 0,
             end: 0,
             idle_since: Instant::now(),
@@ -166,7 +171,8 @@ impl Changes {
                 self.phase = Phase::Ask;
                 // What the log holds next is of the columns that were, until it says otherwise.
                 self.columns.clone_from(&self.follow.columns);
-                self.confirm_with(connection, at)?;
+                (self.given, self.safe) = (at, at);
+                self.tell(connection)?;
             }
         }
         self.end = current(connection)?;
@@ -219,7 +225,10 @@ impl Changes {
 
     /// Asks the slot for what it holds.
     fn ask(&mut self, batch: &mut Batch) -> Result<Got> {
-        let connection = self.connection.as_ref().ok_or_else(broken)?;
+        let connection = self.connection.take().ok_or_else(broken)?;
+        let told = self.tell(&connection);
+        let connection = self.connection.insert(connection);
+        told?;
         let now = current(connection)?;
         let slot = Slot::find(connection, &self.follow.slot)?;
         let slot = slot.ok_or_else(|| Slot::gone(&self.follow.slot))?;
@@ -295,18 +304,21 @@ impl Changes {
         match pgoutput::parse(bytes)? {
             Message::Begin { commit_lsn, at_us, xid } => {
                 let seen = |(saw, until): &(Saw, u64)| commit_lsn <= *until && saw.sees(xid);
+                // A slot gives again what it was not told is safe.
+                let again = commit_lsn < self.given;
                 self.transaction = Transaction {
                     xid,
                     commit_lsn: pgoutput::lsn_text(commit_lsn),
                     at: time::rfc3339(at_us.saturating_add(time::YEAR_2000_US)),
-                    passed_over: self.saw.as_ref().is_some_and(seen),
+                    passed_over: again || self.saw.as_ref().is_some_and(seen),
                     open: true,
                     ..Transaction::default()
                 };
             }
             Message::Commit { end_lsn } => {
                 self.transaction.open = false;
-                self.transaction.end = Some(end_lsn);
+                self.given = self.given.max(end_lsn);
+                self.transaction.end = Some(self.given);
             }
             Message::Relation(relation) => {
                 if self.oids.contains(&relation.oid) {
@@ -418,7 +430,9 @@ impl Changes {
         Ok(())
     }
 
-    fn confirm_with(&mut self, connection: &Connection, at: u64) -> Result<()> {
+    /// Tells the slot what is safe.
+    fn tell(&mut self, connection: &Connection) -> Result<()> {
+        let at = self.safe;
         if at <= self.confirmed {
             return Ok(());
         }
@@ -451,14 +465,17 @@ impl Log for Changes {
         }
     }
 
+    /// While an answer is being read the slot is in use: it is told before it is asked again.
     fn confirm(&mut self, place: &LogPlace) -> Result<()> {
         let at = place.at.as_deref().and_then(pgoutput::lsn);
-        // While an answer is being read the slot is in use: the next time will do.
-        let (Some(at), Phase::Ask) = (at, &self.phase) else { return Ok(()) };
-        let connection = self.connection.take().ok_or_else(broken)?;
-        let done = self.confirm_with(&connection, at);
+        self.safe = self.safe.max(at.unwrap_or_default());
+        if !matches!(self.phase, Phase::Ask) {
+            return Ok(());
+        }
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        let told = self.tell(&connection);
         self.connection = Some(connection);
-        done
+        told
     }
 }
 

@@ -16,6 +16,7 @@ pub use s3::{Pause, S3Options};
 pub use sign::Credentials;
 
 use crate::error::at;
+use crate::log::number;
 use crate::{Error, Result};
 
 /// A folder or a bucket.
@@ -135,11 +136,23 @@ impl Store {
         }
     }
 
-    /// The names of the log's files.
-    pub(crate) fn log(&self) -> Result<Vec<String>> {
+    /// The names of the log's files that begin so.
+    pub(crate) fn log(&self, prefix: &str) -> Result<Vec<String>> {
         match &self.0 {
-            Kind::Folder(store) => store.log(),
-            Kind::S3(store) => store.log(),
+            Kind::Folder(store) => {
+                let mut names = store.log()?;
+                names.retain(|name| name.starts_with(prefix));
+                Ok(names)
+            }
+            Kind::S3(store) => store.log(prefix),
+        }
+    }
+
+    /// The number of the log's newest entry; 0 if there is none.
+    pub(crate) fn newest(&self) -> Result<u64> {
+        match &self.0 {
+            Kind::Folder(store) => Ok(store.log()?.iter().filter_map(|name| number(name)).max().unwrap_or(0)),
+            Kind::S3(store) => store.newest(),
         }
     }
 

@@ -12,6 +12,7 @@ use model::{Fault, Kind};
 use super::sign::{Credentials, Signing, encode};
 use super::{LIMIT_BYTES, Put, xml};
 use crate::error::at;
+use crate::log::number;
 use crate::{Error, Result};
 
 /// How a bucket is reached.
@@ -241,10 +242,23 @@ impl S3 {
         if answer.status == 404 { Ok(()) } else { self.judged(answer, name).map(|_| ()) }
     }
 
-    pub(super) fn log(&self) -> Result<Vec<String>> {
-        let prefix = format!("{}_log/", self.prefix);
-        let names = self.list(&prefix)?.into_iter();
-        Ok(names.filter_map(|(name, _)| name.strip_prefix(&prefix).map(str::to_owned)).collect())
+    pub(super) fn log(&self, prefix: &str) -> Result<Vec<String>> {
+        let log = format!("{}_log/", self.prefix);
+        let names = self.list(&format!("{log}{prefix}"))?.into_iter();
+        Ok(names.filter_map(|(name, _)| name.strip_prefix(&log).map(str::to_owned)).collect())
+    }
+
+    /// The number of the log's newest entry, without reading all their names.
+    pub(super) fn newest(&self) -> Result<u64> {
+        let log = format!("{}_log/", self.prefix);
+        newest(|after| {
+            let (prefix, start) = (format!("{log}0"), format!("{log}{after:020}.json"));
+            let query =
+                [("list-type", "2"), ("max-keys", "1"), ("prefix", &*prefix), ("start-after", &*start)];
+            let page = self.text(&Call { name: None, query: &query, ..Call::new("GET", "") }, "_log/")?;
+            let first = xml::text(&page, "Key");
+            Ok(first.and_then(|key| number(key.strip_prefix(&log)?)).unwrap_or(0))
+        })
     }
 
     /// All files, with their sizes.
@@ -415,8 +429,46 @@ fn readable(error: http::Error) -> http::Error {
     }
 }
 
+/// The last number, where `next` says the one that follows another, and 0 if none does.
+fn newest(next: impl Fn(u64) -> Result<u64>) -> Result<u64> {
+    let (mut low, mut step) = (0, 1);
+    // Farther and farther, until nothing follows; then nearer and nearer.
+    loop {
+        match next(low + step - 1)? {
+            0 if step == 1 => return Ok(low),
+            0 => step = (step / 4).max(1),
+            found => (low, step) = (found, step.saturating_mul(4).min(1 << 40)),
+        }
+    }
+}
+
 /// A number up to 100, so that many who were sent away do not come back together.
 fn jitter() -> u32 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.subsec_micros() % 101
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_entry_is_found_in_few_questions_whatever_is_missing() {
+        for there in [
+            vec![],
+            vec![1],
+            vec![7],
+            (1..=1000).collect::<Vec<u64>>(),
+            (1..=500_000).filter(|n| !(3..400_000).contains(n)).collect(),
+            (1..=123_456).collect(),
+        ] {
+            let asked = std::cell::Cell::new(0);
+            let next = |after: u64| {
+                asked.set(asked.get() + 1);
+                Ok(there.get(there.partition_point(|n| *n <= after)).copied().unwrap_or(0))
+            };
+            assert_eq!(newest(next).unwrap(), there.last().copied().unwrap_or(0));
+            assert!(asked.get() <= 64, "{} questions for {} entries", asked.get(), there.len());
+        }
+    }
 }

@@ -60,6 +60,25 @@
 //! is part of the lake. A commit that a crash broke off between the two is made
 //! again by the next run, of the same rows: its files are those that are there.
 //!
+//! # The log
+//! Each entry of `_log` says which files it adds, the offsets they hold, and,
+//! with those before it, the offsets, columns and folders of every topic. Who
+//! wants whole commits reads the files the entries name; who reads folders may
+//! see the files of a commit a moment before the others. `--check` holds the
+//! log and the files against each other; `--ddl athena` prints a table for each
+//! topic with all its folders.
+//!
+//! # Buckets
+//! Credentials come from the environment or a file, never from the URL. What a
+//! busy or broken server leaves undone is tried again. Parts of a large file
+//! that a killed run has put are not seen, but paid for: give the bucket a
+//! lifecycle rule that aborts incomplete uploads.
+//!
+//! # Bounds
+//! 32 MiB of rows wait at a time, as many again are being encoded; 64 files are
+//! open for each partition of a topic. A line is at most 16 MiB long. A late row
+//! makes a small file in its folder, once a commit.
+//!
 //! # Exit status
 //! 0 all rows are in the lake, were already, or were put aside; 1 more were
 //! rejected than `--max-reject` allows, or somebody else has committed the same

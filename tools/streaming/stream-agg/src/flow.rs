@@ -108,15 +108,16 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
     let all = partitions(&cluster, job, topics)?;
     let parts = format!("{}.parts", topics.group);
     let parts_count = own_topic(connection, &cluster, &parts, &all)?;
-    for name in [Some(&topics.to), topics.late.as_ref(), topics.reject.as_ref()].into_iter().flatten() {
-        cluster.topic(name).doing(format!("looking for topic {name}"))?;
+    let mut names: Vec<_> = topics.from.iter().chain(&job.reading.joined).map(|name| &**name).collect();
+    let rejects = names.iter().filter_map(|name| topics.reject.of(name));
+    for name in [topics.to.clone()].into_iter().chain(topics.late.clone()).chain(rejects) {
+        cluster.topic(&name).doing(format!("looking for topic {name}"))?;
     }
     let pinned = cluster.ends(&all).doing("asking the brokers")?;
     let producer =
         Producer::open(connection, Partitioner::Murmur2, Some(&topics.transactional_id), MESSAGE_BYTES)
             .doing("opening a writer")?;
     producer.init_transactions().doing(format!("beginning as {}", topics.transactional_id))?;
-    let mut names: Vec<_> = topics.from.iter().chain(&job.reading.joined).map(|name| &**name).collect();
     names.push(&parts);
     // Who comes back under a name gets its partitions back at once.
     let instance = topics.is_named.then_some(&*topics.transactional_id);
@@ -154,7 +155,7 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
         messages: 0,
         since: Instant::now(),
     };
-    let went = flow.go(&reader, &stop);
+    let went = flow.go(&reader, &stop).and_then(|answer| flow.settle().map(|()| answer));
     if went.is_err() && flow.sender.begun {
         // What was begun is nobody's to see; a broker that is gone breaks it off itself.
         let _ = flow.sender.producer.abort();
@@ -317,7 +318,7 @@ impl Flow<'_> {
             }
             Err(bad) => {
                 self.counts.rejected += 1;
-                let Some(topic) = &self.topics.reject else {
+                let Some(topic) = &self.topics.reject.of(message.topic()) else {
                     let doing = format!("reading {} {}", source.place, message.offset());
                     let error = Error::invalid(doing, bad);
                     return Err(error.hint("--reject topic:NAME puts bad rows aside and goes on").into());
@@ -503,6 +504,25 @@ impl Flow<'_> {
         saw(stage, progress.latest_us);
         sources.push(source);
         Ok(())
+    }
+
+    /// Waits until readers of what is committed see what we committed: the brokers say yes before
+    /// every partition knows of it.
+    fn settle(&self) -> cli::Result<()> {
+        let written: BTreeMap<_, _> =
+            self.sender.producer.delivered().runs().map(|(place, run)| (place, run.last)).collect();
+        let places: Vec<_> = written.keys().cloned().collect();
+        let until = Instant::now() + self.connection.patience();
+        loop {
+            let ends = self.cluster.ends(&places).doing("asking for what is committed")?;
+            if written.iter().all(|(place, last)| ends.get(place).is_some_and(|end| end > last)) {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(Error::unavailable("committing", "some of it cannot be seen yet"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Lets go of everything that is not committed, and of all partitions.

@@ -101,6 +101,9 @@
 //! stream-agg --pipeline pipeline.yaml --step v-minutes --kafka --txn-id orders-1
 //! ```
 //!
+//! With `--kafka` bad rows of topic V go to V.reject, with the reason in the
+//! header `error`.
+//!
 //! A row's key is its window's start and its own keys, so that a compacted topic
 //! keeps the last revision. What windows hold goes through the topic
 //! `GROUP.parts`, which is made at the first run and is nobody else's. From a

@@ -14,7 +14,7 @@ pub(crate) struct Topics {
     pub(crate) from: Vec<String>,
     pub(crate) to: String,
     pub(crate) late: Option<String>,
-    pub(crate) reject: Option<String>,
+    pub(crate) reject: Rejects,
     pub(crate) group: String,
     pub(crate) transactional_id: String,
     /// Whether that is known after a crash.
@@ -27,6 +27,26 @@ pub(crate) struct Topics {
     pub(crate) until_end: bool,
     /// Whether windows close there.
     pub(crate) flush: bool,
+}
+
+/// Where bad rows go.
+pub(crate) enum Rejects {
+    /// Nowhere: they end the run.
+    Nowhere,
+    /// Those of all topics to this one.
+    Topic(String),
+    /// Those of a topic to the one called NAME.reject.
+    Beside,
+}
+
+impl Rejects {
+    pub(crate) fn of(&self, topic: &str) -> Option<String> {
+        match self {
+            Self::Nowhere => None,
+            Self::Topic(name) => Some(name.clone()),
+            Self::Beside => Some(format!("{topic}.reject")),
+        }
+    }
 }
 
 /// A topic, as an argument: topic:NAME.
@@ -120,7 +140,11 @@ impl Topics {
             args.brokers.connection(document.as_ref().and_then(|document| document.kafka.as_ref()))?;
         let topics = Self {
             late,
-            reject: named(&args.reject)?,
+            reject: match named(&args.reject)? {
+                Some(name) => Rejects::Topic(name),
+                None if args.kafka => Rejects::Beside,
+                None => Rejects::Nowhere,
+            },
             is_named: args.transactional_id.is_some(),
             transactional_id: args.transactional_id.clone().unwrap_or_else(own),
             commit_every: *args.commit_every,
