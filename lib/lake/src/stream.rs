@@ -211,6 +211,12 @@ impl Stream {
     /// # Errors
     /// Fails if a file cannot be written.
     pub fn push(&mut self, offset: u64, line: &[u8]) -> Result<Taken> {
+        if self.ends_before(offset) {
+            return Ok(Taken::Full);
+        }
+        if line.is_empty() {
+            return Ok(Taken::Bad(Bad { field: None, why: "there is no value".to_owned() }));
+        }
         let mut found: Vec<Value> =
             std::mem::take(&mut self.found).into_iter().map(|_| Value::Missing).collect();
         let mut cells: Vec<Cell> = std::mem::take(&mut self.cells).into_iter().map(|_| Cell::Null).collect();

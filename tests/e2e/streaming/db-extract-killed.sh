@@ -173,3 +173,29 @@ killed ack postgres cdc
 killed append mariadb snapshot
 killed ack mariadb incremental
 killed out mariadb cdc
+
+# A transaction that began first and commits last has an earlier time than rows that were given.
+late() { expect 0 db-extract --url "$PG" --table late --mode incremental --cursor updated_at --overlap "$1" --state "late.$1" --columns id; }
+sql postgres "CREATE TABLE late(id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+mkfifo open
+psql -X -q -h "$WORK/pg" -p "$(cat pg/port)" -U postgres postgres <open >/dev/null &
+PID=$!
+exec 7>open
+echo 'BEGIN; INSERT INTO late VALUES (1);' >&7
+begun() { [ "$(postgres_do "$WORK/pg" -Atc "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND state = 'idle in transaction'")" = 1 ]; }
+within 10 begun
+sql postgres "INSERT INTO late VALUES (2)"
+for overlap in 0s 60s; do
+  late "$overlap"
+  says '. == [{id: 2}]'
+done
+echo 'COMMIT;' >&7
+exec 7>&-
+wait "$PID"
+late 60s
+says '. == [{id: 1}]'
+late 60s
+says '. == []'
+late 0s
+says '. == []'
+proved "a transaction that commits late is found within the overlap, once; without one it is not"

@@ -194,7 +194,8 @@ expect 0 my_now --accept-schema
 my "UPDATE orders SET amount = 30 WHERE id = 3; DELETE FROM orders WHERE id = 1;
   START TRANSACTION; INSERT INTO orders VALUES (6, 6, 'a'); SAVEPOINT a; INSERT INTO orders VALUES (7, 7, ''); ROLLBACK TO a;
   INSERT INTO orders VALUES (8, 8, 'b'); UPDATE orders SET amount = amount + 1; COMMIT; CREATE TABLE copy AS SELECT * FROM orders;
-  TRUNCATE noise; START TRANSACTION; INSERT INTO orders VALUES (9, 9, ''); ROLLBACK"
+  TRUNCATE noise; START TRANSACTION; INSERT INTO orders VALUES (9, 9, ''); ROLLBACK;
+  INSERT INTO orders SELECT seq, seq, repeat(md5(seq), 10) FROM seq_1000_to_26000; UPDATE orders SET amount = 0 WHERE id >= 1000; DELETE FROM orders WHERE id BETWEEN 1000 AND 25000"
 expect 0 my_now
 expect 0 db-extract --url "$MY" --table orders
 cp "$OUT" table

@@ -90,6 +90,17 @@ for step in 1 2 3 4 5 6 7 8 9 10 11 12; do
 done
 proved "killed at each of twelve steps of the first commits: what was left over is gone, each row is there once"
 
+# A commit that was broken off ends where it did, even if everything else is cut elsewhere by now.
+rm -rf cut cut.reject
+{ strace -f -qq -o /dev/null -e "trace=link,linkat" -e "inject=link,linkat:signal=KILL:when=2" \
+  lake-sink --url file:cut --topic rows --partition 'topic,dt=day(ts)' --row-schema rows.schema --reject cut.reject --in rows >"$OUT" 2>"$ERR"; } 2>/dev/null || true
+put=$(find cut/topic=rows -name '*.parquet' -printf '%P\n')
+[ -n "$put" ] || fail "nothing was put before the kill"
+expect 0 sink cut file:cut
+grep -q "topic=rows/$put\"" "$OUT" || fail "$put was not committed: $(cat "$OUT")"
+expect 0 judge cut cut.reject
+proved "a commit that was broken off is made again as it was"
+
 s3_up "$WORK"
 trap 's3_down "$WORK"; story_end 143' TERM INT
 end() { s3_down "$WORK"; story_end "$1"; }

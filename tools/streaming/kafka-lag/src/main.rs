@@ -14,6 +14,15 @@
 //! messages lie among them; where nothing is left to read, and only they lie before
 //! the end, lag is 0 and the state `caught_up`: the command looks at what is there.
 //!
+//! Where nobody answers the last record carries the word:
+//!
+//! ```console
+//! $ kafka-lag --group shop.v-minutes --brokers 127.0.0.1:1 --timeout 500ms || echo "status $?"
+//! {"record":"step","step":"ask","ok":false,"elapsed_ms":[..],"error":"network"}
+//! kafka-lag: asking the brokers: 127.0.0.1:1: connection refused
+//! status 3
+//! ```
+//!
 //! # States
 //!
 //! `caught_up`; `behind`; `uncommitted`, no offset of the group here; `expired`,

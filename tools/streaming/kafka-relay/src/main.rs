@@ -17,6 +17,12 @@
 //! kafka-relay --from topic:V --to topic:W --group copy --eos --txn-id copy-1 --brokers b1:9092,b2:9092
 //! ```
 //!
+//! ```console
+//! $ echo row | kafka-relay --raw --to topic:V --brokers 127.0.0.1:1 --timeout 500ms || echo "status $?"
+//! kafka-relay: writing topic V: network: 127.0.0.1:1: connection refused
+//! status 3
+//! ```
+//!
 //! All there is now, then the end:
 //!
 //! ```sh

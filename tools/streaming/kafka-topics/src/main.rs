@@ -17,6 +17,17 @@
 //! kafka-topics plan --pipeline pipeline.yaml | jq -r .diff
 //! ```
 //!
+//! The document's errors are told before anybody is asked:
+//!
+//! ```console
+//! $ sed 's/X: {partitions: 2}/X: {partitions: 0}/' pipeline.yaml | kafka-topics plan --pipeline - || echo "status $?"
+//! kafka-topics: reading standard input: line 13 column 19: topics.X.partitions: 0 is not a whole number from 1 to 10000
+//! status 2
+//! $ kafka-topics plan --pipeline pipeline.yaml --brokers 127.0.0.1:1 --security file:/dev/null --timeout 500ms || echo "status $?"
+//! kafka-topics: reading __bareplane-topics: 127.0.0.1:1: connection refused
+//! status 3
+//! ```
+//!
 //! # What is changed, and what is not
 //!
 //! - A setting the document does not name stays as it is, unless this command made
