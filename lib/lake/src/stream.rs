@@ -262,7 +262,7 @@ impl Stream {
                 columns: Columns::new(&self.table.schema),
                 file: Some(Growing {
                     rows: 0,
-                    path: self.spool.join(format!("{count}.parquet")),
+                    path: self.spool.join(format!("{count}.part")),
                     writer: None,
                     spare: Columns::new(&self.table.schema),
                 }),
@@ -343,7 +343,9 @@ impl Stream {
         for (file, spooled) in files.iter().zip(&spooled) {
             match lake.store.publish(spooled, &file.file)? {
                 Put::New => new.push(file.file.clone()),
-                Put::There if lake.store.holds(&file.file, spooled)? => {}
+                Put::There if lake.store.holds(&file.file, spooled)? => {
+                    fs::remove_file(spooled).map_err(at(spooled))?;
+                }
                 Put::There if pending.contains(&file.file) => {
                     lake.store.remove(&file.file)?;
                     lake.store.publish(spooled, &file.file)?;

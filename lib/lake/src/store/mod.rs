@@ -74,7 +74,7 @@ impl Store {
         let lock = files::Lock::acquire(&folder.join(".lock"))?;
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
-            if path.extension().is_some_and(|ending| ending == "parquet") {
+            if path.extension().is_some_and(|ending| ending == "part") {
                 fs::remove_file(&path).map_err(at(&path))?;
             }
         }
