@@ -8,7 +8,7 @@ version := `sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1`
 default:
     @just --list --unsorted
 
-# Break a load-balanced API one fault after the other and measure (root)
+# Stream a shop's databases into a lake, break a load-balanced API, make a cluster (root)
 demo:
     scripts/demo
 
@@ -39,7 +39,7 @@ new area tool:
     just man
 
 # Every benchmark
-bench: bench-ha bench-cluster
+bench: bench-ha bench-cluster bench-stream
 
 # The bars of load balancing, ours and the guide's side by side (root)
 bench-ha *args:
@@ -48,6 +48,10 @@ bench-ha *args:
 # The bars of the cluster, beside ssh, Ansible and etcdctl (root)
 bench-cluster *args:
     tests/bench/cluster {{args}}
+
+# The bars of streaming, beside DuckDB, Spark, kcat, psql, jq and Miller
+bench-stream *args:
+    tests/bench/stream {{args}}
 
 # The bars of record-clean, beside jq and Miller
 bench-stream-clean *args:
