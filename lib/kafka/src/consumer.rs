@@ -56,7 +56,8 @@ impl Consumer {
         from: &BTreeMap<Place, i64>,
     ) -> Result<Self> {
         // Without a group librdkafka has no queue for a consumer; a name is no membership.
-        let consumer = Self::open(connection, group.unwrap_or("bareplane"), None, isolation)?;
+        let mut consumer = Self::open(connection, group.unwrap_or("bareplane"), None, isolation)?;
+        consumer.grouped = group.is_some();
         consumer.take(from)?;
         Ok(consumer)
     }
