@@ -310,7 +310,7 @@ fn python_comes_to_the_same_rows_and_the_same_rejects() {
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
     // The judge is of use only if enough gets past it.
-    assert!(out.get() > 1500, "{} rows came out", out.get());
+    assert!(out.get() > 500, "{} rows came out", out.get());
 }
 
 fn clean(rows: &Path, key: &Path, bad: &Path) -> Vec<u8> {
