@@ -1,6 +1,7 @@
 //! What there is: topics, offsets, groups.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -254,17 +255,24 @@ pub(crate) fn heard<T>(
     name: &str,
 ) -> Result<T> {
     result.map_err(|error| {
-        // What went wrong on the connections waits in the queue.
-        for _ in 0..100 {
-            match client.poll(std::time::Duration::ZERO) {
+        let error = Error::of(&error, name);
+        // What went wrong on the connections waits in the queue, or is about to.
+        let until = Instant::now() + Duration::from_millis(300);
+        let unexplained = |error: &Error| {
+            matches!(error, Error::Network(_) | Error::Timeout) && !client.context().knows_why()
+        };
+        loop {
+            match client.poll(Duration::ZERO) {
                 Some(Err(KafkaError::MessageConsumption(code))) => {
                     client.context().note(code, &code.to_string());
                 }
                 Some(_) => {}
-                None => break,
+                None if unexplained(&error) && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                None => return client.context().explain(error),
             }
         }
-        client.context().explain(Error::of(&error, name))
     })
 }
 
@@ -272,7 +280,7 @@ pub(crate) fn heard<T>(
 pub(crate) fn read_committed(
     client: &BaseConsumer<Hearing>,
     places: &[Place],
-    timeout: std::time::Duration,
+    timeout: Duration,
 ) -> Result<BTreeMap<Place, Committed>> {
     if places.is_empty() {
         return Ok(BTreeMap::new());

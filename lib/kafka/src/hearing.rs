@@ -28,6 +28,11 @@ impl Hearing {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether anything was heard of a cause.
+    pub(crate) fn knows_why(&self) -> bool {
+        self.heard().trouble.is_some()
+    }
+
     /// The error with what was heard of its cause.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let heard = self.heard();
