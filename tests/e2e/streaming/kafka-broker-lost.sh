@@ -74,10 +74,13 @@ kill -STOP "$zombie"
 echo '{"id":0}' | relay --raw --key id --to topic:V
 kafka-relay --brokers "$KAFKA" --from topic:V --to topic:W --group copy --eos --txn-id copy-zombie --until end 2>"$ERR" || fail "the second run with the id failed"
 kill -CONT "$zombie"
+# The second run has left the group in order: what tells the zombie is its next message.
+echo '{"id":-1}' | relay --raw --key id --to topic:V
 status=0
 wait "$zombie" || status=$?
 [ "$status" = 1 ] || fail "status $status, not 1, of the zombie: $(cat zombie.log)"
 grep -q 'fenced' zombie.log || fail "the zombie does not say that it is fenced: $(cat zombie.log)"
 [ "$(committed W | grep -c '"id":0}')" = 1 ] || fail "the message is not in W once"
+[ "$(committed W | grep -c '"id":-1}')" = 0 ] || fail "the zombie has written"
 pids=()
 proved "a zombie with the same transactional id is fenced: status 1"
