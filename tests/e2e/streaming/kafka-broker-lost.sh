@@ -7,7 +7,7 @@
 . "$ROOT/scripts/lib/kafka.sh"
 need_kafka || skip "Kafka is missing"
 PATH=$BAREPLANE_BIN:$PATH
-trap 'end_relays; kafka_down "$WORK"; story_end $?' EXIT
+trap 'status=$?; end_relays; kafka_down "$WORK"; story_end $status' EXIT
 pids=()
 end_relays() { kill -KILL "${pids[@]}" 2>/dev/null || true; }
 kafka_up "$WORK" 3 || fail "Kafka does not come up"
@@ -51,7 +51,7 @@ proved "with one of three brokers killed, copying goes on"
 # One of the two goes in the middle of its work; the other takes over.
 { kill -KILL "$two" && wait "$two"; } 2>/dev/null || true
 come=$(count W)
-# The transaction it left holds readers up until brokers give it up, after a minute.
+# The transaction it left holds readers up until brokers give it up, after a quarter of a minute.
 within 120 eval '[ "$(count W)" -gt $((come + 2000)) ]'
 kill "$source"
 status=0

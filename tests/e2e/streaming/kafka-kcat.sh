@@ -7,7 +7,7 @@
 . "$ROOT/scripts/lib/kafka.sh"
 { need_kafka && need python3=python3; } || skip "Kafka is missing"
 PATH=$BAREPLANE_BIN:$PATH
-trap 'kafka_down "$WORK"; story_end $?' EXIT
+trap 'status=$?; kafka_down "$WORK"; story_end $status' EXIT
 kafka_up "$WORK" || fail "Kafka does not come up"
 cd "$WORK"
 for topic in A B C; do kafka_topic "$topic" 1; done

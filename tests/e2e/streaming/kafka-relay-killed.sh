@@ -10,7 +10,7 @@ PATH=$BAREPLANE_BIN:$PATH
 ROUNDS=10
 [ -z "${SOAK:-}" ] || ROUNDS=100
 MESSAGES=200000
-trap 'kafka_down "$WORK"; story_end $?' EXIT
+trap 'status=$?; kafka_down "$WORK"; story_end $status' EXIT
 kafka_up "$WORK" || fail "Kafka does not come up"
 cd "$WORK"
 for topic in V W X Y; do kafka_topic "$topic" 4; done
@@ -61,7 +61,11 @@ expect 0 relay "${EXACTLY[@]}" -v
 complains "0 in = 0 out"
 proved "a run after the last one moves nothing"
 
-for _ in 1 2 3; do killed --raw --from topic:V --group print --until end --rate 100000/s --commit-every 50ms; done
+for _ in 1 2 3; do
+  killed --raw --from topic:V --group print --until end --rate 100000/s --commit-every 50ms
+  # What comes next begins a line of its own.
+  echo >>killed.out
+done
 relay --raw --from topic:V --group print --until end >>killed.out
 # A line cut by a kill was not committed: it comes again, whole.
 LC_ALL=C sort -u killed.out | LC_ALL=C comm -13 - rows | cmp - /dev/null || fail "messages are missing on standard output"

@@ -10,7 +10,7 @@ need_kafka || skip "Kafka is missing"
 PATH=$BAREPLANE_BIN:$PATH
 ROUNDS=10
 [ -z "${SOAK:-}" ] || ROUNDS=100
-trap 'kafka_down "$WORK"; story_end $?' EXIT
+trap 'status=$?; kafka_down "$WORK"; story_end $status' EXIT
 kafka_up "$WORK" || fail "Kafka does not come up"
 cd "$WORK"
 "$DUCKDB" "$ROOT/tests/oracles/lake.py" make rows 16000

@@ -146,9 +146,11 @@ fn connection(args: &Args, document: Option<&pipeline::Pipeline>) -> cli::Result
         }
     };
     let mut connection = Connection::new(&brokers);
-    if args.eos && args.from == Place::Pipe {
-        // One transaction takes as long as its input: as long as brokers allow, unless told otherwise.
-        connection = connection.set("transaction.timeout.ms", "900000").doing("reading arguments")?;
+    if args.eos {
+        // From a pipe one transaction takes as long as its input: as long as brokers allow. From a
+        // topic it is short, and what a killed process left open holds readers up no longer than that.
+        let most_ms = if args.from == Place::Pipe { "900000" } else { "15000" };
+        connection = connection.set("transaction.timeout.ms", most_ms).doing("reading arguments")?;
     }
     for (name, value) in kafka.into_iter().flat_map(|kafka| &kafka.config) {
         connection = connection.set(name, value).doing("reading kafka.config")?;
