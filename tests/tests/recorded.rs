@@ -22,7 +22,7 @@ fn recorded_runs_hold() {
 
 /// Commands that answer only with a broker: stories tell their yes and their no.
 const TOLD_BY_STORIES: [(&str, &str); 3] = [
-    ("kafka-relay", "streaming/kafka-broker-lost.sh"),
+    ("kafka-relay", "streaming/kafka-relay-killed.sh"),
     ("kafka-lag", "streaming/kafka-lag.sh"),
     ("kafka-topics", "streaming/kafka-topics.sh"),
 ];

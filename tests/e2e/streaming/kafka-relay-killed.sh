@@ -92,3 +92,25 @@ exec 7>&-
 [ "$status" = 3 ] || fail "status $status, not 3, for an input that was cut"
 complains partial
 proved "without transactions a run that was cut says that a part is there"
+
+copier() {
+  kafka-relay --brokers "$KAFKA" --from topic:V --to topic:Z --group zombies --eos --txn-id zombie --commit-every 200ms -v 2>zombie.log &
+  zombie=$!
+}
+kafka_topic Z 4
+all_z() { seen_by_kcat Z | wc -l; }
+copier
+within 60 eval '[ "$(all_z)" = "$MESSAGES" ]'
+kill -STOP "$zombie"
+echo '{"id":0}' | relay --raw --key id --to topic:V
+kafka-relay --brokers "$KAFKA" --from topic:V --to topic:Z --group zombies --eos --txn-id zombie --until end 2>"$ERR" || fail "the second run with the id failed"
+kill -CONT "$zombie"
+# The second run has left the group in order: what tells the zombie is its next message.
+echo '{"id":-1}' | relay --raw --key id --to topic:V
+status=0
+wait "$zombie" || status=$?
+[ "$status" = 1 ] || fail "status $status, not 1, of the zombie: $(cat zombie.log)"
+grep -q 'fenced' zombie.log || fail "the zombie does not say that it is fenced: $(cat zombie.log)"
+within 20 eval '[ "$(seen_by_kcat Z | grep -c "\"id\":0}")" = 1 ]'
+[ "$(seen_by_kcat Z | grep -c '"id":-1}')" = 0 ] || fail "the zombie has written"
+proved "a zombie with the same transactional id is fenced: status 1"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # One of three brokers is killed and comes back, and a second relay joins, while two relays copy a topic: each message once. A zombie is fenced.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../e2e/lib.sh"
 # shellcheck source=scripts/lib/oracles.sh
 . "$ROOT/scripts/lib/oracles.sh"
 # shellcheck source=scripts/lib/kafka.sh
@@ -9,7 +9,10 @@ need_kafka || skip "Kafka is missing"
 PATH=$BAREPLANE_BIN:$PATH
 trap 'status=$?; end_relays; kafka_down "$WORK"; story_end $status' EXIT
 pids=()
-end_relays() { kill -KILL "${pids[@]}" 2>/dev/null || true; }
+end_relays() {
+  [ "$status" = 0 ] || tail -n 3 "$WORK"/*.log | cut -c1-300
+  { [ ${#pids[@]} = 0 ] || { kill -KILL "${pids[@]}" && wait "${pids[@]}"; }; } 2>/dev/null || true
+}
 kafka_up "$WORK" 3 || fail "Kafka does not come up"
 cd "$WORK"
 for topic in V W; do kafka_topic "$topic" 6; done
