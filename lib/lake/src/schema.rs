@@ -265,6 +265,8 @@ impl Seen {
         let scale = u8::try_from(self.part).unwrap_or(u8::MAX);
         match self.whole + self.part {
             _ if self.kinds & DOUBLE != 0 || scale > 12 => Type::Double,
+            // Somebody computed them: the next ones have other digits.
+            0..=26 if scale > 4 => Type::Decimal { precision: 38, scale: 12 },
             // Room for numbers a thousand times larger, in 64 bits.
             0..=15 => Type::Decimal { precision: 18, scale },
             16..=38 => Type::Decimal { precision: 38, scale },
@@ -291,6 +293,7 @@ mod tests {
         );
         assert_eq!(found(&[r#"{"a":1.25}"#, r#"{"a":100}"#]), r#"{"a":"decimal(18,2)"}"#);
         assert_eq!(found(&[r#"{"a":123456789012345678901}"#]), r#"{"a":"decimal(38,0)"}"#);
+        assert_eq!(found(&[r#"{"a":1234.56789}"#]), r#"{"a":"decimal(38,12)"}"#);
         assert_eq!(found(&[r#"{"a":1e5}"#, r#"{"a":0.1}"#]), r#"{"a":"double"}"#);
         assert_eq!(found(&[r#"{"a":0.30000000000000004}"#]), r#"{"a":"double"}"#);
         assert_eq!(found(&[r#"{"a":null}"#, r#"{"b":{}}"#]), r#"{"a":"json","b":"json"}"#);
