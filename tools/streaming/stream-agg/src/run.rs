@@ -70,7 +70,8 @@ impl Counts {
 
 /// Reads all there is; what became of it, with what earlier runs read.
 pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> {
-    let stop = Stop::on_signals().doing("catching signals")?;
+    let stop =
+        Stop::on_signals().and_then(|stop| stop.at(args.brokers.deadline())).doing("catching signals")?;
     let (checkpoint, saved) = match &args.checkpoint {
         Some(path) => {
             let (checkpoint, saved) = Checkpoint::open(path)?;
@@ -183,7 +184,7 @@ impl Run<'_> {
                 if let Some(checkpoint) = checkpoint {
                     self.keep(&mut lines, checkpoint, false)?;
                 }
-                return Err(Error::unavailable(format!("reading {}", self.name), "interrupted"));
+                return Err(Error::unavailable(format!("reading {}", self.name), lines.input().stop.why()));
             }
             if let Some(checkpoint) = checkpoint.filter(|_| kept_at.elapsed() >= every) {
                 self.keep(&mut lines, checkpoint, false)?;
