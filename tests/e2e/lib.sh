@@ -13,7 +13,7 @@ WORK=$(mktemp -d)
 OUT=$WORK/out
 ERR=$WORK/err
 trap 'story_end $?' EXIT
-trap 'exit 143' TERM INT
+trap 'echo "cut off at: $BASH_COMMAND"; exit 143' TERM INT
 
 lab() { "$ROOT/scripts/ha-lab" "$@"; }
 
@@ -30,7 +30,7 @@ story_end() {
   exit "$status"
 }
 
-proved() { echo "proved: $*"; }
+proved() { echo "proved: $* ($SECONDS s)"; }
 
 fail() {
   echo "failed: $*"
