@@ -20,11 +20,12 @@ fn recorded_runs_hold() {
     cases.run();
 }
 
-/// Commands that answer only with a broker: stories tell their yes and their no.
-const TOLD_BY_STORIES: [(&str, &str); 3] = [
+/// Commands that answer only with a broker or a database: stories tell their yes and their no.
+const TOLD_BY_STORIES: [(&str, &str); 4] = [
     ("kafka-relay", "streaming/kafka-relay-killed.sh"),
     ("kafka-lag", "streaming/kafka-lag.sh"),
     ("kafka-topics", "streaming/kafka-topics.sh"),
+    ("warehouse-load", "streaming/warehouse-load-killed.sh"),
 ];
 
 #[test]

@@ -1,5 +1,7 @@
 //! The options of commands that speak with Kafka.
 
+use std::time::Instant;
+
 use kafka::Connection;
 use pipeline::{Kafka, Secret};
 
@@ -17,15 +19,23 @@ pub struct Brokers {
     /// A setting of librdkafka
     #[arg(long = "kafka-config", value_name = "NAME=VALUE")]
     config: Vec<String>,
-    /// How long the brokers may take to answer a question
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    timeout: Duration,
+    /// How long the whole run may take
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Duration>,
 }
+
+/// How long one question to the brokers may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Brokers {
     /// Whether they were given.
     pub fn is_given(&self) -> bool {
         !self.first.is_empty()
+    }
+
+    /// When the whole run has to be over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timeout.map(|timeout| Instant::now() + *timeout)
     }
 
     /// The connection they describe; what was not given comes from the document.
@@ -42,14 +52,15 @@ impl Brokers {
             let error = crate::Error::invalid("reading arguments", "no broker is named");
             return Err(error.hint("--brokers HOST:PORT, or kafka.brokers in the document"));
         }
-        let mut connection = Connection::new(brokers).timeout(*self.timeout);
+        let mut connection =
+            Connection::new(brokers).timeout(self.timeout.map_or(PATIENCE, |timeout| PATIENCE.min(*timeout)));
         for (name, value) in document.iter().flat_map(|document| &document.config) {
             connection = connection.set(name, value).doing(format!("reading kafka.config.{name}"))?;
         }
         for text in &self.config {
-            let doing = format!("reading --kafka-config {text}");
+            let doing = "reading --kafka-config";
             let (name, value) =
-                text.split_once('=').ok_or_else(|| crate::Error::invalid(&doing, "not NAME=VALUE"))?;
+                text.split_once('=').ok_or_else(|| crate::Error::invalid(doing, "not NAME=VALUE"))?;
             connection = connection.set(name, value).doing(doing)?;
         }
         match self.security.as_ref().or_else(|| document.and_then(|document| document.security.as_ref())) {

@@ -17,11 +17,13 @@ pub struct Error {
     pub why: String,
     /// The way out, where it is known.
     pub hint: Option<String>,
+    /// Where the server was, in its words: `COPY orders, line 3, column amount: "x"`.
+    pub context: Option<String>,
 }
 
 impl Error {
     pub(crate) fn invalid(why: impl Into<String>) -> Self {
-        Self { kind: Kind::Invalid, word: None, why: why.into(), hint: None }
+        Self { kind: Kind::Invalid, word: None, why: why.into(), hint: None, context: None }
     }
 
     pub(crate) fn unavailable(why: impl Into<String>) -> Self {

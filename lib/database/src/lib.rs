@@ -3,7 +3,8 @@
 //! A [`Reader`] gives one table batch by batch. Each [`Batch`] is a number of
 //! whole lines and the [`Scalar`]s to go on after. [`Overlap`] knows which
 //! rows were given before, where reading begins a little before the last row.
-//! [`Changes`] gives a table's rows, then every change to it.
+//! [`Changes`] gives a table's rows, then every change to it. [`load`] is the
+//! way back: rows into a table.
 //!
 //! Values keep all they have: whole numbers and decimals are JSON numbers
 //! with every digit, bytes are base64, times are as the database gives them.
@@ -23,6 +24,7 @@
 mod changes;
 mod error;
 mod json;
+pub mod load;
 mod mysql;
 mod overlap;
 mod patience;

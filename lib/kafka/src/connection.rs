@@ -40,6 +40,9 @@ const OURS: [&str; 9] = [
     "acks",
 ];
 
+/// Parts of the names of settings that hold secrets.
+const SECRET: [&str; 5] = ["password", "secret", "ssl.key.pem", "oauthbearer.config", "private.key.pem"];
+
 impl Connection {
     /// Brokers, each `HOST:PORT`.
     pub fn new(brokers: &[String]) -> Self {
@@ -62,8 +65,12 @@ impl Connection {
     /// A setting of librdkafka's.
     ///
     /// # Errors
-    /// Fails if it is one the commands decide themselves, or there is none of that name.
+    /// Fails if it is secret, or one the commands decide themselves, or there is none of that name.
     pub fn set(mut self, name: &str, value: &str) -> Result<Self> {
+        if SECRET.iter().any(|part| name.contains(part)) {
+            let why = format!("{name} is a secret: it stands where `security` says, in a file or a variable");
+            return Err(Error::Invalid(why));
+        }
         check(name, value)?;
         self.settings.insert(name.to_owned(), value.to_owned());
         Ok(self)
@@ -135,7 +142,7 @@ impl Connection {
             .set("allow.auto.create.topics", "false")
             // A broker that was killed is back within a second.
             .set("reconnect.backoff.max.ms", "1000")
-            .set_log_level(rdkafka::config::RDKafkaLogLevel::Warning);
+            .set_log_level(rdkafka::config::RDKafkaLogLevel::Info);
         for (name, value) in self.settings.iter().chain(&self.secrets) {
             config.set(name, value);
         }
@@ -189,6 +196,7 @@ mod tests {
         let told = |name: &str, value: &str| connection().set(name, value).unwrap_err().to_string();
         assert_eq!(told("linger.mss", "7"), "no setting is called linger.mss");
         assert_eq!(told("linger.ms", "soon"), "linger.ms cannot have this value");
+        assert!(told("sasl.password", "hunter2").starts_with("sasl.password is a secret: "));
         assert_eq!(told("acks", "1"), "acks is not for settings: the command decides it");
     }
 

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMe
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::cluster::{client, heard, read_committed};
+use crate::cluster::{client, heard, metadata, read_committed};
 use crate::hearing::Hearing;
 use crate::native::{Queue, Told};
 use crate::{Committed, Connection, Error, Isolation, Message, Place, Result};
@@ -87,8 +87,7 @@ impl Consumer {
         if topic.is_none() || self.hastened.replace(true) {
             return Ok(());
         }
-        let asked = self.client.fetch_metadata(topic, self.connection.timeout);
-        heard(&self.client, asked.map(drop), topic.unwrap_or_default())
+        metadata(&self.client, topic, self.connection.timeout).map(drop)
     }
 
     fn open(

@@ -37,6 +37,7 @@ mod schema;
 mod ssh;
 mod step;
 mod vrrp;
+mod warehouse;
 
 pub use balancer::{LbServer, LbWorker, ServerStatus, WorkerRole};
 pub use calico::{CalicoSetting, CalicoState};
@@ -66,3 +67,4 @@ pub use step::{NextStep, Step};
 pub use vrrp::{
     CheckFile, Vip, VipHolder, VipVerdict, VrrpEntry, VrrpEvent, VrrpScope, VrrpState, VrrpStates,
 };
+pub use warehouse::{Load, LoadPlan};

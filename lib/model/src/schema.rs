@@ -28,6 +28,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::LakeFile>("lake-file"),
         entry::<crate::LbServer>("lb-server"),
         entry::<crate::LbWorker>("lb-worker"),
+        entry::<crate::Load>("load"),
+        entry::<crate::LoadPlan>("load-plan"),
         entry::<crate::Message>("message"),
         entry::<crate::Metric>("metric"),
         entry::<crate::NetworkSize>("network-size"),

@@ -1,11 +1,11 @@
-//! SIGTERM, SIGINT and SIGHUP as a value a loop can look at and sleep on.
+//! SIGTERM, SIGINT and SIGHUP, or a time that is over, as a value a loop can look at and sleep on.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -17,7 +17,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 pub struct Stop {
     signal: Arc<AtomicUsize>,
     wake: UnixStream,
+    ring: UnixStream,
 }
+
+/// What is no signal: the time is over.
+const OVER: usize = usize::MAX;
 
 impl Stop {
     /// Catches SIGTERM, SIGINT and SIGHUP.
@@ -32,10 +36,36 @@ impl Stop {
             signal_hook::flag::register_usize(number, Arc::clone(&signal), value)?;
             signal_hook::low_level::pipe::register(number, ring.try_clone()?)?;
         }
-        Ok(Self { signal, wake })
+        Ok(Self { signal, wake, ring })
     }
 
-    /// Whether a signal has come.
+    /// Asks for the end itself at this time, if nobody has before.
+    ///
+    /// # Errors
+    /// Fails if the system has no descriptor or thread left.
+    pub fn at(self, deadline: Option<Instant>) -> io::Result<Self> {
+        if let Some(deadline) = deadline {
+            let (signal, mut ring) = (Arc::clone(&self.signal), self.ring.try_clone()?);
+            std::thread::Builder::new().name("deadline".to_owned()).spawn(move || {
+                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                let _ = signal.compare_exchange(0, OVER, Ordering::SeqCst, Ordering::SeqCst);
+                let _ = ring.write_all(b"!");
+            })?;
+        }
+        Ok(self)
+    }
+
+    /// Whether the time is over, and nobody had asked for the end before.
+    pub fn is_over(&self) -> bool {
+        self.signal.load(Ordering::SeqCst) == OVER
+    }
+
+    /// Why the end was asked for, in the words of messages.
+    pub fn why(&self) -> &'static str {
+        if self.is_over() { "deadline: --timeout is over" } else { "interrupted" }
+    }
+
+    /// Whether a signal has come, or the time is over.
     pub fn requested(&self) -> bool {
         self.signal.load(Ordering::SeqCst) != 0
     }
@@ -48,11 +78,11 @@ impl Stop {
         }
     }
 
-    /// Sleeps, unless a signal comes or has come; true if it has.
+    /// Sleeps, unless the end is asked for or was; true if so.
     pub fn sleep(&self, time: Duration) -> bool {
-        let end = std::time::Instant::now() + time;
+        let end = Instant::now() + time;
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             if self.requested() || left.is_zero() {
                 return self.requested();
             }
@@ -63,9 +93,24 @@ impl Stop {
     }
 }
 
-/// Readable once a signal has come, for loops that poll several things.
+/// Readable once the end was asked for, for loops that poll several things.
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_over_ends_a_sleep_and_is_no_signal() {
+        let soon = Instant::now() + Duration::from_millis(20);
+        let stop = Stop::on_signals().unwrap().at(Some(soon)).unwrap();
+        assert!(!stop.requested());
+        assert!(stop.sleep(Duration::from_mins(5)));
+        assert!(stop.is_over() && stop.signal().is_none());
+        assert_eq!(stop.why(), "deadline: --timeout is over");
     }
 }

@@ -41,7 +41,7 @@ impl Connection {
         let runtime = runtime.map_err(|error| Error::unavailable(error.to_string()))?;
         let mut config = Config::new();
         config.user(&server.user).dbname(&server.database).port(server.port).host(&server.host);
-        config.application_name("db-extract").connect_timeout(CONNECT);
+        config.application_name("bareplane").connect_timeout(CONNECT);
         if let Some(password) = password.or(server.password.as_deref()) {
             config.password(password);
         }
@@ -99,7 +99,7 @@ impl Connection {
 }
 
 /// A name in SQL.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -130,6 +130,7 @@ impl From<tokio_postgres::Error> for Error {
                     _ => Self::invalid(text),
                 },
             };
+            let error = Self { context: answer.where_().map(str::to_owned), ..error };
             return match answer.hint() {
                 Some(hint) => error.hint(hint),
                 None => error,

@@ -127,7 +127,8 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     let lasting = lasting.or(of_document.then_some(watch.lag_for.into())).unwrap_or_default();
     let groups = groups(args, document.as_ref())?;
     let question = Question { groups, topics: args.topics.clone(), newest: limits.freshness.is_some() };
-    let stop = Stop::on_signals().unavailable("catching signals")?;
+    let stop = Stop::on_signals().and_then(|stop| stop.at(args.brokers.deadline()));
+    let stop = stop.unavailable("catching signals")?;
     let looks = Looks { question, limits, lasting, every: args.watch.map(Duration::from), stop };
     looks.run(&connection, out)
 }
@@ -170,7 +171,7 @@ impl Looks {
                 Err(error) if self.every.is_some() && error.word() == "network" => {
                     cli::warn(format!("asking the brokers: {error}"));
                     if self.rest(out) {
-                        return Ok(Answer::Yes);
+                        return self.ended();
                     }
                     continue;
                 }
@@ -196,12 +197,16 @@ impl Looks {
                 return Ok(Answer::Yes);
             }
             if self.rest(out) {
-                // Whether it lasts is what was asked.
-                return match self.every {
-                    Some(_) => Ok(Answer::Yes),
-                    None => Err(Error::unavailable("watching", "interrupted by a signal")),
-                };
+                return self.ended();
             }
+        }
+    }
+
+    /// A signal ends a watch; whether something lasts is not known then.
+    fn ended(&self) -> cli::Result {
+        match self.every {
+            Some(_) if !self.stop.is_over() => Ok(Answer::Yes),
+            _ => Err(Error::unavailable("watching", self.stop.why())),
         }
     }
 

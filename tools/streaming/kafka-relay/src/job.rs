@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cli::{Context, Error};
 use kafka::{Connection, Partitioner};
-use pipeline::{Secret, Size, Span};
+use pipeline::{Size, Span};
 
 use crate::Args;
 use crate::form::Form;
@@ -50,9 +50,6 @@ pub(crate) struct Job {
     pub(crate) reject: Option<Rejected>,
     pub(crate) deadline: Option<Instant>,
 }
-
-/// How long one question to the brokers may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Job {
     pub(crate) fn of(args: &Args) -> cli::Result<Self> {
@@ -109,10 +106,16 @@ impl Job {
             (_, true) => Form::Kcat,
             _ => Form::Envelope,
         };
-        let deadline = args.timeout.map(|span| Instant::now() + Duration::from(span));
-        let patience = args.timeout.map_or(PATIENCE, |span| PATIENCE.min(span.into()));
+        let kafka = document.as_ref().and_then(|document| document.kafka.as_ref());
+        let mut connection = args.brokers.connection(kafka)?;
+        if args.eos {
+            // From a pipe one transaction takes as long as its input: as long as brokers allow. From a
+            // topic it is short, and what a killed process left open holds readers up no longer than that.
+            let most_ms = if from == Place::Pipe { "900000" } else { "15000" };
+            connection = connection.or_set("transaction.timeout.ms", most_ms).doing(doing)?;
+        }
         Ok(Self {
-            connection: connection(args, document.as_ref())?.timeout(patience.max(Duration::from_millis(1))),
+            connection,
             from,
             to,
             form,
@@ -129,53 +132,8 @@ impl Job {
             stall: args.stall.map(Duration::from),
             largest_bytes: usize::try_from(args.max_bytes.bytes).unwrap_or(usize::MAX).min(1 << 30),
             reject: args.reject.clone(),
-            deadline,
+            deadline: args.brokers.deadline(),
         })
-    }
-}
-
-/// Arguments come before what the document says.
-fn connection(args: &Args, document: Option<&pipeline::Pipeline>) -> cli::Result<Connection> {
-    let kafka = document.and_then(|document| document.kafka.as_ref());
-    let brokers = match (args.brokers.is_empty(), kafka) {
-        (false, _) => args.brokers.iter().map(ToString::to_string).collect(),
-        (true, Some(kafka)) => kafka.brokers.clone(),
-        (true, None) => {
-            return Err(Error::invalid("reading arguments", "no brokers are named")
-                .hint("--brokers HOST:PORT, or --pipeline FILE with kafka.brokers"));
-        }
-    };
-    let mut connection = Connection::new(&brokers);
-    if args.eos {
-        // From a pipe one transaction takes as long as its input: as long as brokers allow. From a
-        // topic it is short, and what a killed process left open holds readers up no longer than that.
-        let most_ms = if args.from == Place::Pipe { "900000" } else { "15000" };
-        connection = connection.set("transaction.timeout.ms", most_ms).doing("reading arguments")?;
-    }
-    for (name, value) in kafka.into_iter().flat_map(|kafka| &kafka.config) {
-        connection = connection.set(name, value).doing("reading kafka.config")?;
-    }
-    for pair in &args.config {
-        let doing = "reading --config";
-        let (name, value) = pair.split_once('=').ok_or_else(|| Error::invalid(doing, "not NAME=VALUE"))?;
-        connection = connection.set(name, value).doing(doing)?;
-    }
-    match args.security.as_ref().or_else(|| kafka.and_then(|kafka| kafka.security.as_ref())) {
-        None => Ok(connection),
-        // A document names it for all who use it; where nothing is set, nothing is secret.
-        Some(Secret::Env(name)) if args.security.is_none() && std::env::var_os(name).is_none() => {
-            Ok(connection)
-        }
-        Some(secret) => {
-            let doing = format!("reading the settings in {secret}");
-            let text = match secret {
-                Secret::Env(name) => std::env::var(name).invalid(&doing)?,
-                Secret::File(path) => {
-                    String::from_utf8(files::read(path.as_ref(), 1 << 20).doing(&doing)?).invalid(&doing)?
-                }
-            };
-            connection.secrets(&text).doing(doing)
-        }
     }
 }
 

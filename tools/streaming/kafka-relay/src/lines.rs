@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
 use cli::{Context, Error};
 use ndjson::{Line, Lines};
@@ -21,14 +20,14 @@ const DOING: &str = "reading standard input";
 /// Relays all there is.
 pub(crate) fn relay(job: &Job, progress: &mut Progress) -> Result<()> {
     let Place::Topic(topic) = &job.to else { return Ok(()) };
-    let stop = Stop::on_signals().doing("catching signals")?;
+    let stop = Stop::on_signals().and_then(|stop| stop.at(job.deadline)).doing("catching signals")?;
     let stdin = io::stdin().as_fd().try_clone_to_owned().doing(DOING)?;
     let mut target = Target::open(job, topic)?;
     target.begin()?;
     let mut rejects = Rejects::open(job.reject.as_ref())?;
     // What is escaped in a line is shorter in the message.
     let factor = if job.form == Form::Raw { 1 } else { 6 };
-    let source = Source { file: File::from(stdin), stop, deadline: job.deadline };
+    let source = Source { file: File::from(stdin), stop };
     let lines = Lines::new(source, job.largest_bytes.saturating_mul(factor).saturating_add(4096));
     let went = Run { job, target: &mut target, rejects: &mut rejects, pace: Pace::of(job.rate), progress }
         .through(lines);
@@ -145,20 +144,11 @@ impl Run<'_> {
 struct Source {
     file: File,
     stop: Stop,
-    deadline: Option<Instant>,
 }
 
 impl Source {
     fn interrupted(&self) -> cli::Result<()> {
-        if self.stop.requested() {
-            return Err(Error::unavailable(DOING, "interrupted"));
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(Error::unavailable(DOING, "deadline: --timeout is over"))
-            }
-            _ => Ok(()),
-        }
+        if self.stop.requested() { Err(Error::unavailable(DOING, self.stop.why())) } else { Ok(()) }
     }
 }
 
@@ -172,11 +162,7 @@ impl Read for Source {
                 PollFd::new(self.file.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.stop.as_fd(), PollFlags::POLLIN),
             ];
-            let left = self.deadline.map_or(Duration::from_mins(1), |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
-            let left = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-            poll(&mut both, left)?;
+            poll(&mut both, PollTimeout::NONE)?;
             let ready = both[0].revents().is_some_and(|events| !events.is_empty());
             if ready && !self.stop.requested() {
                 return self.file.read(into);

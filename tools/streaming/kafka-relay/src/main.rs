@@ -89,7 +89,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Answer, Out};
-use pipeline::{Secret, Size, Span};
+use pipeline::{Size, Span};
 
 use crate::progress::Ended;
 
@@ -102,15 +102,8 @@ struct Args {
     /// Where they go: topic:NAME, or - for standard output
     #[arg(long, value_name = "WHERE", default_value = "-")]
     to: job::Place,
-    /// The brokers, such as b1:9092,b2:9092
-    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
-    brokers: Vec<cli::HostPort>,
-    /// A setting of the client, by librdkafka's name
-    #[arg(long = "config", value_name = "NAME=VALUE")]
-    config: Vec<String>,
-    /// Where secret settings are found, name=value lines: `env:NAME`, `file:PATH`
-    #[arg(long, value_name = "WHERE")]
-    security: Option<Secret>,
+    #[command(flatten)]
+    brokers: cli::Brokers,
     /// Take the brokers and their settings from this document
     #[arg(long, value_name = "FILE")]
     pipeline: Option<cli::Input>,
@@ -165,9 +158,6 @@ struct Args {
     /// Put bad messages into a file, or a topic: topic:NAME
     #[arg(long, value_name = "WHERE")]
     reject: Option<job::Rejected>,
-    /// How long the whole run may take
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
     #[command(flatten)]
     metrics: cli::Metrics,
 }

@@ -16,7 +16,7 @@ use crate::target::Target;
 /// Relays until the end that was asked for, a signal, or a failure.
 pub(crate) fn relay(job: &Job, topic: &str, progress: &mut Progress, out: &mut Out) -> Result<()> {
     let doing = format!("reading topic {topic}");
-    let stop = Stop::on_signals().doing("catching signals")?;
+    let stop = Stop::on_signals().and_then(|stop| stop.at(job.deadline)).doing("catching signals")?;
     let cluster = job.connection.cluster().map_err(told(&doing))?;
     let places = cluster.topic(topic).map_err(told(&doing))?.places();
     let ends = match job.until {
@@ -390,14 +390,10 @@ impl Relay<'_> {
     }
 
     fn interrupted(&self) -> Result<()> {
-        if self.stop.requested() {
-            return Err(Ended::Stopped(None));
-        }
-        match self.job.deadline {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(Ended::Stopped(Some("deadline: --timeout is over".to_owned())))
-            }
-            _ => Ok(()),
+        match (self.stop.requested(), self.stop.is_over()) {
+            (false, _) => Ok(()),
+            (true, false) => Err(Ended::Stopped(None)),
+            (true, true) => Err(Ended::Stopped(Some(self.stop.why().to_owned()))),
         }
     }
 

@@ -76,7 +76,7 @@ mod plan;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args as Group, Parser, Subcommand};
 use cli::{Answer, Brokers, Context, Error, Input, Out, Steps};
@@ -196,6 +196,7 @@ struct Site {
     connection: Connection,
     cluster: Cluster,
     admin: Admin,
+    deadline: Option<Instant>,
 }
 
 impl Site {
@@ -204,7 +205,7 @@ impl Site {
         let connection = job.brokers.connection(pipeline.kafka.as_ref())?;
         let cluster = connection.cluster_uncommitted().doing("connecting")?;
         let admin = connection.admin().doing("connecting")?;
-        Ok(Self { pipeline, connection, cluster, admin })
+        Ok(Self { pipeline, connection, cluster, admin, deadline: job.brokers.deadline() })
     }
 
     fn ledger(&self) -> cli::Result<Ledger> {
@@ -269,6 +270,9 @@ impl Site {
     /// Makes one change. One that is made already is none.
     fn make(&self, update: &Move) -> cli::Result<()> {
         let (name, doing) = (&update.topic, format!("changing topic {}", update.topic));
+        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(Error::unavailable(doing, "deadline: --timeout is over"));
+        }
         match (&update.before, &update.after) {
             (None, Some(shape)) => {
                 let new = NewTopic {

@@ -47,7 +47,7 @@ pub(crate) fn all<R: Read + AsFd>(run: &mut Run, input: R, args: &Args, stop: &S
     }
     if interrupted {
         run.commit_all(Cut::Early)?;
-        return Err(Error::unavailable(doing, "interrupted by a signal; what was read is in the lake"));
+        return Err(Error::unavailable(doing, format!("{}; what was read is in the lake", stop.why())));
     }
     if let Some(line) = lines.last() {
         let taken = take(run, &line, &mut known);

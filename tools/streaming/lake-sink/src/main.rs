@@ -220,7 +220,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, out: &mut Out) -> cli::Result {
     let job = job::Job::of(args)?;
-    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
+    let stop = Stop::on_signals().and_then(|stop| stop.at(args.brokers.deadline()));
+    let stop = Arc::new(stop.doing("catching signals")?);
     let lake = place::open(&job.url, &args.place, &stop, args.check)?;
     if args.check {
         return check::check(&lake, &job.url, out);

@@ -70,8 +70,8 @@ pub(crate) fn all(run: &mut Run, topics: &[String], args: &Args, stop: &Stop) ->
     run.whole(went)?;
     let interrupted = stop.requested();
     run.commit_all(if interrupted { Cut::Early } else { Cut::End })?;
-    if interrupted && args.until.is_some() {
-        return Err(Error::unavailable(doing, "interrupted by a signal; what was read is in the lake"));
+    if interrupted && (args.until.is_some() || stop.is_over()) {
+        return Err(Error::unavailable(doing, format!("{}; what was read is in the lake", stop.why())));
     }
     Ok(())
 }

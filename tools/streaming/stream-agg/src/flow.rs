@@ -105,7 +105,7 @@ struct Flow<'a> {
 
 /// Reads and writes until it is told to stop, or all is done.
 pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::Result<(Counts, Answer)> {
-    let stop = Stop::on_signals().doing("catching signals")?;
+    let stop = Stop::on_signals().and_then(|stop| stop.at(topics.deadline)).doing("catching signals")?;
     let cluster = connection.cluster().doing("asking the brokers")?;
     let all = partitions(&cluster, job, topics)?;
     let parts = format!("{}.parts", topics.group);
@@ -278,8 +278,8 @@ impl Flow<'_> {
         }
         if stop.requested() {
             self.commit(reader)?;
-            if self.topics.until_end {
-                return Err(Error::unavailable("reading", "interrupted").into());
+            if self.topics.until_end || stop.is_over() {
+                return Err(Error::unavailable("reading", stop.why()).into());
             }
             return Ok(Some(Answer::Yes));
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cli::{Context, Error};
 use kafka::Connection;
@@ -23,6 +23,8 @@ pub(crate) struct Topics {
     /// How many messages go into a transaction at most.
     pub(crate) commit_rows: u64,
     pub(crate) idle: Option<Duration>,
+    /// When the whole run has to be over.
+    pub(crate) deadline: Option<Instant>,
     /// Whether it ends where the topics end now.
     pub(crate) until_end: bool,
     /// Whether windows close there.
@@ -154,6 +156,7 @@ impl Topics {
                 .idle
                 .map(|span| Duration::from_millis(span.ms))
                 .or_else(|| step.and_then(|step| step.time.idle).map(|span| Duration::from_millis(span.ms))),
+            deadline: args.brokers.deadline(),
             until_end: args.until.is_some(),
             flush: args.at_eof == Some(AtEof::Flush) && args.until.is_some(),
             from,
