@@ -23,10 +23,12 @@
 mod fields;
 mod lines;
 mod scan;
+mod shape;
 pub mod time;
 mod value;
 
 pub use fields::{Fields, PathError, names};
 pub use lines::{Block, Line, Lines};
 pub use scan::{Broken, Why, each};
+pub use shape::Habit;
 pub use value::{Text, Value, emptied};

@@ -29,7 +29,10 @@ pub struct Lines<R> {
 /// Whole lines, to be gone over elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
+    /// Its lines lie from `start` to `end`.
     bytes: Vec<u8>,
+    start: usize,
+    end: usize,
     offset: u64,
     number: u64,
     limit_bytes: usize,
@@ -39,28 +42,38 @@ impl Block {
     /// Its lines.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         let mut start = 0;
-        memchr::memchr_iter(b'\n', &self.bytes).zip(self.number..).map(move |(end, before)| {
+        memchr::memchr_iter(b'\n', self.bytes()).enumerate().map(move |(index, end)| {
             let from = start;
             start = end + 1;
-            let length = end - from;
-            let kept = if length > self.limit_bytes { from + HEAD_BYTES } else { end };
-            Line {
-                bytes: &self.bytes[from..kept],
-                number: before + 1,
-                offset: self.offset + from as u64,
-                length_bytes: length as u64,
-            }
+            self.line(index, from, end - from)
         })
+    }
+
+    /// The line of that number, from 0, which begins at that byte and is so long.
+    #[inline]
+    pub fn line(&self, index: usize, start: usize, length: usize) -> Line<'_> {
+        let kept = if length > self.limit_bytes { HEAD_BYTES } else { length };
+        Line {
+            bytes: &self.bytes()[start..start + kept],
+            number: self.number + index as u64 + 1,
+            offset: self.offset + start as u64,
+            length_bytes: length as u64,
+        }
     }
 
     /// The bytes of its lines, their ends among them.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The same as text, if all of it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes()).ok()
     }
 
     /// Where the next line begins in the input, and how many lines there are up to there.
     pub fn end(&self, lines: u64) -> (u64, u64) {
-        (self.offset + self.bytes.len() as u64, self.number + lines)
+        (self.offset + self.bytes().len() as u64, self.number + lines)
     }
 }
 
@@ -126,14 +139,18 @@ impl<R: Read> Lines<R> {
     pub fn block(&mut self, room: Block) -> Option<Block> {
         let read = &self.buffer[self.start..self.end];
         let length = memchr::memrchr(b'\n', read).filter(|_| self.dropped_bytes == 0)? + 1;
-        let mut block =
-            Block { offset: self.offset, number: self.number, limit_bytes: self.limit_bytes, ..room };
-        block.bytes.clear();
-        block.bytes.extend_from_slice(&read[..length]);
-        self.number += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+        // The block takes the buffer; what is left of a line goes over to its room.
+        let (start, end) = (self.start, self.start + length);
+        let left = self.end - end;
+        let mut bytes = room.bytes;
+        bytes.resize(bytes.len().max(left), 0);
+        bytes[..left].copy_from_slice(&self.buffer[end..self.end]);
+        std::mem::swap(&mut self.buffer, &mut bytes);
+        (self.start, self.end, self.searched) = (0, left, left);
+        let (offset, number, limit_bytes) = (self.offset, self.number, self.limit_bytes);
+        let block = Block { bytes, start, end, offset, number, limit_bytes };
+        self.number += memchr::memchr_iter(b'\n', block.bytes()).count() as u64;
         self.offset += length as u64;
-        self.start += length;
-        self.searched = self.end;
         Some(block)
     }
 

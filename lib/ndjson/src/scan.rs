@@ -1,6 +1,7 @@
 //! One pass over a line, which checks all of it.
 
 use crate::fields::Node;
+use crate::shape::{Shape, Step};
 use crate::value::{Text, Value};
 
 /// Why a line is no record, and where.
@@ -63,6 +64,9 @@ pub enum Why {
     Deep,
 }
 
+/// Nobody wants what is in it.
+static NOTHING: Node = Node::NOTHING;
+
 /// As many levels as `serde_json` takes.
 const LEVELS: u32 = 127;
 
@@ -96,20 +100,150 @@ impl<'a> Scan<'a> {
         }
     }
 
-    pub(crate) fn line(mut self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Broken> {
-        self.whole(root, found).map_err(|Stopped| Broken { column: self.at + 1, why: self.why })
+    pub(crate) fn of_text(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, why: Why::Cut }
+    }
+
+    pub(crate) fn line(self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        self.from(0, root, found)
     }
 
     fn whole(&mut self, root: &Node, found: &mut [Value<'a>]) -> Result<(), Stopped> {
+        self.open()?;
+        self.object(root, 1, found)?;
+        self.close()
+    }
+
+    /// The line's object begins.
+    fn open(&mut self) -> Result<(), Stopped> {
         self.space();
         match self.peek() {
-            Some(b'{') => self.at += 1,
-            Some(_) => return self.broken(Why::NotAnObject),
-            None => return self.broken(Why::Cut),
+            Some(b'{') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => self.broken(Why::NotAnObject),
+            None => self.broken(Why::Cut),
         }
-        self.object(root, 1, found)?;
+    }
+
+    /// Nothing follows it.
+    fn close(&mut self) -> Result<(), Stopped> {
         self.space();
         if self.at < self.bytes.len() { self.broken(Why::Trailing) } else { Ok(()) }
+    }
+
+    /// The line this text begins with, as long as it has the shape of another: its length if all
+    /// of it has, else where the last field of the line that has ends. What is wanted of the
+    /// shape is found so far.
+    #[inline]
+    pub(crate) fn alike(&mut self, shape: &Shape, found: &mut [Value<'a>]) -> Result<usize, usize> {
+        let mut upto = 0;
+        for step in shape.steps() {
+            if !self.took_all(step) {
+                return Err(upto);
+            }
+            let start = self.at;
+            let first = self.peek();
+            let went = match step.slot.and_then(|slot| found.get_mut(slot)) {
+                _ if first == Some(b'{') => return Err(upto),
+                None => self.skip(step.level),
+                Some(found) => self.value(step.level).map(|value| *found = value),
+            };
+            // To a list an end of line is space like any other.
+            let ends = || first == Some(b'[') && memchr::memchr(b'\n', &self.bytes[start..self.at]).is_some();
+            if went.is_err() || ends() {
+                return Err(upto);
+            }
+            if step.level == 1 {
+                upto = self.at;
+            }
+        }
+        match self.bytes[self.at..].strip_prefix(shape.end()) {
+            Some([] | [b'\n', ..]) => Ok(self.at + shape.end().len()),
+            _ => Err(upto),
+        }
+    }
+
+    /// The rest of a line some fields of which were gone over, up to that place.
+    pub(crate) fn from(mut self, upto: usize, root: &Node, found: &mut [Value<'a>]) -> Result<(), Broken> {
+        let mut went = || {
+            if upto == 0 {
+                return self.whole(root, found);
+            }
+            self.at = upto;
+            self.more(root, 1, found)?;
+            self.close()
+        };
+        went().map_err(|Stopped| Broken { column: self.at + 1, why: self.why })
+    }
+
+    /// What stands between two values of a shape.
+    #[inline]
+    fn took_all(&mut self, step: &Step) -> bool {
+        let rest = &self.bytes[self.at..];
+        let there = match (&step.masked, rest.first_chunk()) {
+            (Some((between, mask)), Some(rest)) => u128::from_le_bytes(*rest) & mask == *between,
+            _ => rest.starts_with(&step.between),
+        };
+        self.at += step.between.len();
+        there
+    }
+
+    /// The shape of a line, if all that is wanted in it are plain values that stand once.
+    pub(crate) fn shape(mut self, root: &Node) -> Option<Shape> {
+        let mut shape = Shape::default();
+        self.open().ok()?;
+        let end = self.shape_of(root, 1, 0, &mut shape)?;
+        self.close().ok()?;
+        shape.finish(&self.bytes[end..]);
+        Some(shape)
+    }
+
+    /// Adds an object to a shape, from after its brace; `from` is where the value before it ended.
+    fn shape_of(&mut self, node: &Node, level: u32, mut from: usize, shape: &mut Shape) -> Option<usize> {
+        let mut once: Vec<*const Node> = Vec::new();
+        self.space();
+        if self.took(b'}') {
+            return Some(from);
+        }
+        loop {
+            if !self.took(b'"') {
+                return None;
+            }
+            let start = self.at;
+            let escaped = self.string().ok()?;
+            let child = node.child(&self.text[start..self.at - 1], escaped);
+            self.colon().ok()?;
+            if let Some(child) = child {
+                if once.contains(&std::ptr::from_ref(child)) {
+                    return None;
+                }
+                once.push(child);
+            }
+            let slot = child.and_then(|child| child.slot);
+            if self.peek() == Some(b'{') {
+                if slot.is_some() || level == LEVELS {
+                    return None;
+                }
+                self.at += 1;
+                from = self.shape_of(child.unwrap_or(&NOTHING), level + 1, from, shape)?;
+            } else {
+                shape.step(&self.bytes[from..self.at], slot, level);
+                self.skip(level).ok()?;
+                from = self.at;
+            }
+            self.space();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Some(from);
+                }
+                _ => return None,
+            }
+            self.space();
+        }
     }
 
     /// An object whose fields may be wanted, from after its brace.
@@ -118,18 +252,13 @@ impl<'a> Scan<'a> {
         if self.took(b'}') {
             return Ok(());
         }
+        self.field(node, level, found)?;
+        self.more(node, level, found)
+    }
+
+    /// The rest of an object, from after one of its fields.
+    fn more(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Stopped> {
         loop {
-            if !self.took(b'"') {
-                return self.missing(Why::NoName);
-            }
-            let start = self.at;
-            let escaped = self.string()?;
-            let name = &self.text[start..self.at - 1];
-            self.colon()?;
-            match node.child(name, escaped) {
-                None => self.skip(level)?,
-                Some(child) => self.wanted(child, level, found)?,
-            }
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -140,6 +269,22 @@ impl<'a> Scan<'a> {
                 _ => return self.missing(Why::NoCommaInObject),
             }
             self.space();
+            self.field(node, level, found)?;
+        }
+    }
+
+    #[inline]
+    fn field(&mut self, node: &Node, level: u32, found: &mut [Value<'a>]) -> Result<(), Stopped> {
+        if !self.took(b'"') {
+            return self.missing(Why::NoName);
+        }
+        let start = self.at;
+        let escaped = self.string()?;
+        let name = &self.text[start..self.at - 1];
+        self.colon()?;
+        match node.child(name, escaped) {
+            None => self.skip(level),
+            Some(child) => self.wanted(child, level, found),
         }
     }
 
@@ -206,12 +351,7 @@ impl<'a> Scan<'a> {
 
     /// The fields of the line's object, one after the other.
     fn each(&mut self, take: &mut impl FnMut(Text<'a>, Value<'a>)) -> Result<(), Stopped> {
-        self.space();
-        match self.peek() {
-            Some(b'{') => self.at += 1,
-            Some(_) => return self.broken(Why::NotAnObject),
-            None => return self.broken(Why::Cut),
-        }
+        self.open()?;
         self.space();
         if !self.took(b'}') {
             loop {
@@ -235,8 +375,7 @@ impl<'a> Scan<'a> {
                 self.space();
             }
         }
-        self.space();
-        if self.at < self.bytes.len() { self.broken(Why::Trailing) } else { Ok(()) }
+        self.close()
     }
 
     /// Passes over a value nobody wants; containers by a bit each, not by recursion.

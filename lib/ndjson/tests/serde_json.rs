@@ -1,6 +1,6 @@
 //! `serde_json` is the judge: the same lines are taken, the same values found.
 
-use ndjson::{Fields, Value};
+use ndjson::{Fields, Habit, Value};
 use proptest::prelude::*;
 
 const PATHS: [&str; 6] = ["ts", "meta", "meta.country", "meta.a.b", "é", "amount"];
@@ -126,6 +126,100 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Lines of a text, taken one after the other, are what they are alone.
+fn agrees_in_a_row(text: &str) -> Result<(), TestCaseError> {
+    let mut fields = Fields::new();
+    // Objects that are wanted whole are no part of a shape.
+    for path in PATHS.into_iter().filter(|path| *path != "meta") {
+        fields.want(path).expect("a path");
+    }
+    let (mut habit, mut alone, mut in_a_row) = (Habit::default(), fields.none(), fields.none());
+    let mut rest = text;
+    for line in text.split('\n') {
+        let (length, read) = fields.first(rest, &mut habit, &mut in_a_row);
+        prop_assert_eq!(length, line.len(), "{}", text);
+        prop_assert_eq!(read, fields.find(line.as_bytes(), &mut alone), "{} in {}", line, text);
+        if read.is_ok() {
+            prop_assert_eq!(&in_a_row, &alone, "{} in {}", line, text);
+        }
+        rest = rest.get(length + 1..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// A line and others that differ from it in one place.
+fn alike() -> impl Strategy<Value = String> {
+    let shape = prop::sample::select(vec![
+        r#"{"ts":*,"x":*,"meta":{"country":*,"a":{"b":*}},"amount":*}"#,
+        r#"{"x":{"y":{"z":*,"u":[*,*]}},"ts": * , "é":*,"meta":*}"#,
+        r#"{"ts":*,"amount":*,"x":*,"ts":*}"#,
+        r#"{"meta":{"country":*},"x":*,"meta":{"a":{"b":*}}}"#,
+        r#"{"meta":{"a":{"b":*,"b":*}},"x":{},"y":[],"ts":*} "#,
+        r#" { "m\u0065ta" : {"country": *}, "a rather long name nobody wants to compare": * }"#,
+        "*",
+    ]);
+    let values = prop::collection::vec((plain_value(), any::<prop::sample::Index>(), 0..12), 12..40);
+    (shape, values).prop_map(|(shape, values)| {
+        let mut text = String::new();
+        for values in values.chunks(4) {
+            let mut line: String = String::new();
+            for (at, piece) in shape.split('*').enumerate() {
+                if at > 0 {
+                    line.push_str(&values[at % values.len()].0);
+                }
+                line.push_str(piece);
+            }
+            let (with, at, how) = &values[0];
+            let at = at.index(line.len().max(1));
+            if line.is_char_boundary(at) && line.is_char_boundary(at + 1) {
+                match how {
+                    0 => line.replace_range(at..=at, with),
+                    1 => drop(line.remove(at)),
+                    2 => line.insert(at, '\n'),
+                    3 => line.truncate(at),
+                    _ => {}
+                }
+            }
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text.pop();
+        text
+    })
+}
+
+/// A value, sometimes a broken one, as text.
+fn plain_value() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "1",
+        "-0.5",
+        "1e5",
+        "01",
+        "1e400",
+        "\"\"",
+        "\"SE\"",
+        "\"a\\\"b\"",
+        "\"a\\",
+        "\"\u{1}\"",
+        "null",
+        "true",
+        "nul",
+        "[1,[2]]",
+        "[1,\n2]",
+        "[",
+        "[]",
+        "{}",
+        "{\"b\":1}",
+        "\"0123456789abcdefg\"",
+        "\"éé\"",
+        "",
+        " 1 ",
+        "1\r",
+    ]);
+    let known = move || known.clone().prop_map(str::to_owned);
+    prop_oneof![known(), known(), known(), any::<u32>().prop_map(|number| number.to_string()), value()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
@@ -148,6 +242,11 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn lines_that_are_alike(text in alike()) {
+        agrees_in_a_row(&text)?;
+    }
 
     #[test]
     fn objects(one in value(), other in value()) {

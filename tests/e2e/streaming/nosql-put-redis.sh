@@ -35,7 +35,7 @@ proved "only what is newer is put, the same again changes nothing, a tombstone k
   echo '{"a":"x:y","b":"z","v":1,"n":1}'
   echo '{"a":"x","b":"y:z","v":1,"n":2}'
   echo '{"a":"x%3Ay","b":"z","v":1,"n":3}'
-  echo '{"a":"\r\nFLUSHALL\r\n","b":"é\u0000","v":1,"n":4}'
+  printf '%s\n' '{"a":"\r\nFLUSHALL\r\n","b":"é\u0000","v":1,"n":4}'
 } >keys
 expect 0 put --pk a --sk b --newer-by v --in keys
 complains "4 in = 4 put"

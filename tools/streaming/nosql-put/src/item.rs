@@ -162,7 +162,9 @@ fn version(value: Value) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    fn item(row: &str) -> Result<(Key, Option<Key>, u64), (Option<String>, String)> {
+    type Told = (Option<String>, String);
+
+    fn item(row: &str) -> Result<(Key, Option<Key>, u64), Told> {
         let reading = Reading::new("a.id", Some("at"), Some("v")).unwrap();
         let item = reading.row(1, row.as_bytes());
         item.map(|item| (item.pk, item.sk, item.version)).map_err(|bad| (bad.field, bad.why))

@@ -405,7 +405,7 @@ impl Store for Redis {
         self.backoff.stopped(&self.doing)?;
         // Now and then it is found out whether keys are new again.
         self.batches += 1;
-        let way = if self.mostly_there && self.batches % 16 != 0 { Way::Newer } else { Way::New };
+        let way = if self.mostly_there && !self.batches.is_multiple_of(16) { Way::Newer } else { Way::New };
         self.send_batch(way, items)?;
         while self.sent.len() > WINDOW {
             self.settle(tally)?;

@@ -1,7 +1,7 @@
 //! From a line to an event.
 
 use model::Reject;
-use ndjson::{Fields, Line, Value};
+use ndjson::{Block, Fields, Habit, Line, Value};
 use window::{Decimal, Input, Side};
 
 use crate::time::{self, Unit};
@@ -77,6 +77,8 @@ impl Bad {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
+    /// How many lines it was read from.
+    pub(crate) lines: usize,
     /// What the events' places point into.
     text: String,
     values: Vec<Kept>,
@@ -85,9 +87,18 @@ pub(crate) struct Batch {
 /// A line that was read.
 #[derive(Debug)]
 pub(crate) struct Event {
-    /// Its place among the lines of its block.
-    pub(crate) line: usize,
+    /// Which line of its block it is, where that begins, and its length.
+    line: [usize; 3],
     pub(crate) found: Result<Found, Box<Bad>>,
+}
+
+impl Event {
+    /// The line it was read from.
+    #[inline]
+    pub(crate) fn line<'a>(&self, block: &'a Block) -> Line<'a> {
+        let [index, start, length] = self.line;
+        block.line(index, start, length)
+    }
 }
 
 /// What was found in a line.
@@ -121,6 +132,7 @@ pub(crate) struct Room([Vec<Value<'static>>; 2]);
 impl Batch {
     pub(crate) fn clear(&mut self) {
         self.events.clear();
+        self.lines = 0;
         self.text.clear();
         self.values.clear();
     }
@@ -149,6 +161,15 @@ impl Batch {
         }));
     }
 
+    /// The next line's event.
+    #[inline]
+    fn put(&mut self, start: usize, length: usize, found: Option<Result<Found, Bad>>) {
+        if let Some(found) = found {
+            self.events.push(Event { line: [self.lines, start, length], found: found.map_err(Box::new) });
+        }
+        self.lines += 1;
+    }
+
     fn span(&mut self, from: usize) -> Span {
         (from, self.text.len())
     }
@@ -159,30 +180,60 @@ impl Reading {
         Room([self.fields[0].none(), self.fields[1].none()])
     }
 
-    /// Reads a line into a batch; blank ones are passed over.
-    #[inline]
-    pub(crate) fn line(&self, at: usize, line: &Line, room: &mut Room, batch: &mut Batch) {
-        if line.bytes.trim_ascii().is_empty() && !line.is_too_long() {
+    /// Reads the lines of a block; blank ones are passed over.
+    pub(crate) fn block(&self, block: &Block, batch: &mut Batch) {
+        batch.clear();
+        let (mut room, mut habit) = (self.room(), Habit::default());
+        let Some(text) = block.text() else {
+            let mut start = 0;
+            for line in block.lines() {
+                let length = usize::try_from(line.length_bytes).unwrap_or(usize::MAX);
+                let found = self.line(&line, &mut room, batch);
+                batch.put(start, length, found);
+                start += length + 1;
+            }
             return;
+        };
+        let (mut start, mut found) = (0, self.fields[0].none());
+        while start < text.len() {
+            let (length, read) = self.fields[0].first(&text[start..], &mut habit, &mut found);
+            let line = block.line(batch.lines, start, length);
+            let found = match read {
+                Ok(()) if !line.is_too_long() => Some(self.event(&found, line.bytes, &mut room, batch)),
+                _ => self.line(&line, &mut room, batch),
+            };
+            batch.put(start, length, found);
+            start += length + 1;
         }
-        let found = if line.is_too_long() { Err(Bad::TooLong) } else { self.row(line.bytes, room, batch) };
-        batch.events.push(Event { line: at, found: found.map_err(Box::new) });
     }
 
-    #[inline]
+    /// Reads a line; nothing if it is blank.
+    pub(crate) fn line(&self, line: &Line, room: &mut Room, batch: &mut Batch) -> Option<Result<Found, Bad>> {
+        if line.is_too_long() {
+            return Some(Err(Bad::TooLong));
+        }
+        (!line.bytes.trim_ascii().is_empty()).then(|| self.row(line.bytes, room, batch))
+    }
+
     pub(crate) fn row(&self, line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
         let mut found = ndjson::emptied(std::mem::take(&mut room.0[0]));
         let read = self.fields[0].find(line, &mut found).map_err(Bad::from);
-        let read = read.and_then(|()| match self.message(&found, batch)? {
+        let read = read.and_then(|()| self.event(&found, line, room, batch));
+        room.0[0] = ndjson::emptied(found);
+        read
+    }
+
+    /// The event of a row in which that was found.
+    #[inline]
+    fn event(&self, found: &[Value], line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
+        match self.message(found, batch)? {
             (topic, partition, Side::Left) => {
-                self.left(&found, batch).map(|found| Found { topic, partition, ..found })
+                self.left(found, batch).map(|found| Found { topic, partition, ..found })
             }
             (topic, partition, Side::Right) => {
                 self.joined_row(line, room, batch).map(|found| Found { topic, partition, ..found })
             }
-        });
-        room.0[0] = ndjson::emptied(found);
-        read
+        }
     }
 
     /// A row of the topic that is joined.

@@ -145,11 +145,7 @@ struct Task {
 
 /// Reads the lines of a block; anybody can.
 fn read(job: &Job, mut task: Task) -> Task {
-    let mut room = job.reading.room();
-    task.batch.clear();
-    for (at, line) in task.block.lines().enumerate() {
-        job.reading.line(at, &line, &mut room, &mut task.batch);
-    }
+    job.reading.block(&task.block, &mut task.batch);
     task
 }
 
@@ -265,23 +261,18 @@ impl Run<'_> {
     /// A line that is in no block.
     fn alone(&mut self, line: &Line) -> cli::Result<()> {
         let mut batch = Batch::default();
-        self.job.reading.line(0, line, &mut self.job.reading.room(), &mut batch);
-        batch
-            .events
-            .iter()
-            .try_for_each(|event| self.event(&batch, event.found.as_ref().map_err(|bad| &**bad), line))
+        match self.job.reading.line(line, &mut self.job.reading.room(), &mut batch) {
+            Some(found) => self.event(&batch, found.as_ref(), line),
+            None => Ok(()),
+        }
     }
 
     fn block(&mut self, task: &Task) -> cli::Result<()> {
-        let mut events = task.batch.events.iter().peekable();
-        let mut lines = 0;
-        for (at, line) in task.block.lines().enumerate() {
-            if let Some(event) = events.next_if(|event| event.line == at) {
-                self.event(&task.batch, event.found.as_ref().map_err(|bad| &**bad), &line)?;
-            }
-            lines += 1;
+        let Task { block, batch } = task;
+        for event in &batch.events {
+            self.event(batch, event.found.as_ref().map_err(|bad| &**bad), &event.line(block))?;
         }
-        self.at = task.block.end(lines);
+        self.at = block.end(batch.lines as u64);
         self.stage.tidy();
         match &mut self.spill {
             Some(spill) => spill.relieve(&mut self.stage.engine, false),
