@@ -519,16 +519,14 @@ impl<'a> Scan<'a> {
     /// A string, from after its quote to after its other quote; whether it has escapes.
     #[inline]
     fn string(&mut self) -> Result<bool, Stopped> {
+        self.plain();
+        if self.took(b'"') { Ok(false) } else { self.odd_string() }
+    }
+
+    /// The rest of a string, from a byte that may be anything.
+    fn odd_string(&mut self) -> Result<bool, Stopped> {
         let mut escaped = false;
         loop {
-            while let Some(eight) = self.eight() {
-                let special = special(eight);
-                if special != 0 {
-                    self.at += (special.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                self.at += 8;
-            }
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -542,6 +540,20 @@ impl<'a> Scan<'a> {
                 Some(_) => self.at += 1,
                 None => return self.broken(Why::Cut),
             }
+            self.plain();
+        }
+    }
+
+    /// Passes over bytes of a string that mean themselves, but perhaps for the line's last.
+    #[inline]
+    fn plain(&mut self) {
+        while let Some(eight) = self.eight() {
+            let special = special(eight);
+            if special != 0 {
+                self.at += (special.trailing_zeros() / 8) as usize;
+                return;
+            }
+            self.at += 8;
         }
     }
 
@@ -695,6 +707,19 @@ mod tests {
                 eight[at] = byte;
                 let expected = if byte.is_ascii_digit() { 8 } else { at };
                 assert_eq!(digits(u64::from_le_bytes(eight)), expected, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_string_is_looked_at() {
+        for byte in 0..=127_u8 {
+            for at in 0..40 {
+                let mut line = format!("{{\"a\":\"{}\",\"b\":1}}", "x".repeat(40)).into_bytes();
+                line[6 + at] = byte;
+                let theirs = serde_json::from_slice::<serde_json::Value>(&line);
+                let ours = Fields::new().find(&line, &mut []);
+                assert_eq!(ours.is_ok(), theirs.is_ok(), "{byte} at {at}");
             }
         }
     }
