@@ -82,6 +82,7 @@ pub(crate) struct Batch {
     /// What the events' places point into.
     text: String,
     values: Vec<Kept>,
+    numbers: Vec<Decimal>,
 }
 
 /// A line that was read.
@@ -121,7 +122,8 @@ type Span = (usize, usize);
 enum Kept {
     Nothing,
     Here,
-    Number(Decimal),
+    /// Its place among the numbers.
+    Number(usize),
     Json(Span),
 }
 
@@ -138,6 +140,7 @@ impl Batch {
         self.lines = 0;
         self.text.clear();
         self.values.clear();
+        self.numbers.clear();
     }
 
     pub(crate) fn key(&self, found: &Found) -> &[u8] {
@@ -159,7 +162,7 @@ impl Batch {
         values.extend(self.values[found.values..found.values + count].iter().map(|kept| match *kept {
             Kept::Nothing => Input::Nothing,
             Kept::Here => Input::Here,
-            Kept::Number(number) => Input::Number(number),
+            Kept::Number(at) => Input::Number(self.numbers[at]),
             Kept::Json((from, to)) => Input::Json(&self.text[from..to]),
         }));
     }
@@ -332,10 +335,12 @@ impl Reading {
                 Origin::Earlier(at) => batch.values[first + at],
                 Origin::Number(place) => match value(place, found) {
                     Value::Missing | Value::Null => Kept::Nothing,
-                    Value::Number(text) => Kept::Number(
-                        text.parse()
-                            .map_err(|error| Bad::field(place, window::NotExact::to_string(&error)))?,
-                    ),
+                    Value::Number(text) => {
+                        let number = text.parse();
+                        let told = |error| Bad::field(place, window::NotExact::to_string(&error));
+                        batch.numbers.push(number.map_err(told)?);
+                        Kept::Number(batch.numbers.len() - 1)
+                    }
                     other => {
                         let why = format!("a number is needed, this is {}", other.kind());
                         return Err(Bad::field(place, why));
