@@ -31,8 +31,9 @@ pub struct Consumer {
 pub enum Event<'a> {
     /// A message.
     Message(Message<'a>),
-    /// All there is in the partition has been read, for now.
-    End(Place),
+    /// All there is in the partition has been read, for now: up to this offset,
+    /// which lies behind the marks of transactions.
+    End(Place, i64),
     /// The group gives these partitions; [`Consumer::take`] answers.
     Assigned(Vec<Place>),
     /// The group wants these partitions back; [`Consumer::let_go`] answers.
@@ -122,7 +123,7 @@ impl Consumer {
         let hearing = self.client.context();
         match told {
             Told::Message(message) => Ok(Event::Message(message)),
-            Told::End(place) => Ok(Event::End(place)),
+            Told::End(place, offset) => Ok(Event::End(place, offset)),
             Told::Assign(places) => Ok(Event::Assigned(places)),
             Told::Revoke(places) => Ok(Event::Revoked(places)),
             Told::Log(facility, text) => {
