@@ -131,7 +131,6 @@ mod crew;
 mod ends;
 mod flow;
 mod job;
-mod kept;
 mod read;
 mod run;
 mod spill;

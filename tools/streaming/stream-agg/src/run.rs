@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cli::{Context, Error, Input, Out};
+use cli::{Context, Error, Input, Kept, Out};
 use ndjson::{Block, Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pipeline::Size;
@@ -18,7 +18,6 @@ use window::{Engine, Row};
 use crate::checkpoint::{self, Checkpoint, Place};
 use crate::crew::{Crew, Shift};
 use crate::job::Job;
-use crate::kept::Kept;
 use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
 use crate::spill::Spill;
 use crate::stage::{Fate, Stage};
