@@ -33,6 +33,13 @@
 //! The document's `cron` in its `timezone`. When a DAG is unpaused Airflow runs the
 //! latest time since `--start` that has passed, also without `catchup`.
 //!
+//! # Nothing lost
+//! A source that reads incrementally has moved on only when its rows are in the
+//! topic: if one of its programs fails, the next try begins where this one did,
+//! and rows that were sent come again. `dedupe` of a step of windows counts them
+//! once. Change capture has no end, so it is no task: run it as a service.
+//! What checks a lake fails until the lake holds a first file.
+//!
 //! # On the workers
 //! The commands are on the PATH, the document is at `--document`, and what the
 //! document takes from variables is in their environment. The file holds no
@@ -55,7 +62,7 @@ use clap::Parser;
 use cli::{Answer, Context, Error, Input, Out};
 use files::Attributes;
 use model::WantedFile;
-use pipeline::Pipeline;
+use pipeline::{Mode, Pipeline};
 use serde_json::{Value, json};
 
 use crate::steps::{Place, Step};
@@ -115,6 +122,12 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     let wrong = steps::unable(&pipeline);
     if !wrong.is_empty() {
         return Err(Error::invalid_all(format!("reading {}", args.pipeline), wrong));
+    }
+    for source in pipeline.sources.iter().filter(|source| source.mode == Mode::Cdc) {
+        cli::warn(format!(
+            "{} captures changes without end: it is no task; run it as a service",
+            source.name
+        ));
     }
     let name = &pipeline.name;
     let (document, state) = (format!("/etc/bareplane/{name}.yaml"), format!("/var/lib/bareplane/{name}"));

@@ -21,6 +21,8 @@ pub(crate) struct Step {
     pub(crate) id: String,
     /// Programs, each reading what the one before it prints.
     pub(crate) programs: Vec<Vec<String>>,
+    /// A file that is kept only if all programs answer yes: they write `FILE.next`.
+    pub(crate) state: Option<String>,
     /// Whether their statuses are ours.
     pub(crate) ours: bool,
     /// The tasks it comes after.
@@ -29,7 +31,7 @@ pub(crate) struct Step {
 
 impl Step {
     pub(crate) fn value(&self) -> Value {
-        json!({"id": self.id, "programs": self.programs, "ours": self.ours, "after": self.after})
+        json!({"id": self.id, "programs": self.programs, "state": self.state, "ours": self.ours, "after": self.after})
     }
 }
 
@@ -59,8 +61,12 @@ pub(crate) fn steps(pipeline: &Pipeline, place: &Place) -> Vec<Step> {
     let topics = || vec!["check.topics".to_owned()];
     // Who writes a topic.
     let mut writers: Vec<(&str, String)> = Vec::new();
-    for source in &pipeline.sources {
-        steps.push(step(&source.name, extract(pipeline, source, place), topics()));
+    // Change capture has no end: nothing comes after it.
+    for source in pipeline.sources.iter().filter(|source| source.mode != Mode::Cdc) {
+        let state =
+            (source.mode == Mode::Incremental).then(|| format!("{}/{}.state", place.state, source.name));
+        let programs = extract(pipeline, source, place, state.as_deref());
+        steps.push(Step { state, ..step(&source.name, programs, topics()) });
         writers.push((&source.to, source.name.clone()));
     }
     writers.extend(pipeline.windows.iter().map(|windows| (&*windows.to, windows.name.clone())));
@@ -88,7 +94,7 @@ pub(crate) fn steps(pipeline: &Pipeline, place: &Place) -> Vec<Step> {
 }
 
 fn step(id: &str, programs: Vec<Vec<String>>, after: Vec<String>) -> Step {
-    Step { id: id.to_owned(), programs, ours: true, after }
+    Step { id: id.to_owned(), programs, state: None, ours: true, after }
 }
 
 /// The words of `text`, and more as they are.
@@ -97,19 +103,21 @@ fn words<const N: usize>(text: &str, more: [&str; N]) -> Vec<String> {
 }
 
 /// A table, cleaned, into its topic.
-fn extract(pipeline: &Pipeline, source: &Source, place: &Place) -> Vec<Vec<String>> {
+fn extract(pipeline: &Pipeline, source: &Source, place: &Place, state: Option<&str>) -> Vec<Vec<String>> {
     let of = ["--pipeline", place.document, "--step", &source.name];
-    let kept = |what: &str| format!("{}/{}.{what}", place.state, source.name);
     let mut extract = words("db-extract", of);
-    if source.mode != Mode::Snapshot {
-        extract.extend(words("--state", [&*kept("state")]));
-    }
-    if source.mode == Mode::Cdc {
-        extract.extend(words("--until now", []));
+    if let Some(state) = state {
+        extract.extend(words("--state", [&*format!("{state}.next")]));
     }
     let mut programs = vec![extract];
     if !source.clean.is_empty() {
-        programs.push([words("record-clean", of), words("--reject", [&*kept("rejected")])].concat());
+        programs.push(
+            [
+                words("record-clean", of),
+                words("--reject", [&*format!("{}/{}.rejected", place.state, source.name)]),
+            ]
+            .concat(),
+        );
     }
     let txn_id = format!("{}.{}", pipeline.name, source.name);
     programs.push([words("kafka-relay --raw", of), words("--eos --txn-id", [&*txn_id])].concat());
@@ -221,7 +229,7 @@ mod tests {
         assert_eq!(
             first("a-orders"),
             [
-                "db-extract --pipeline /p.yaml --step a-orders --state /s/a-orders.state",
+                "db-extract --pipeline /p.yaml --step a-orders --state /s/a-orders.state.next",
                 "record-clean --pipeline /p.yaml --step a-orders --reject /s/a-orders.rejected",
                 "kafka-relay --raw --pipeline /p.yaml --step a-orders --eos --txn-id shop.a-orders",
             ]
@@ -229,6 +237,14 @@ mod tests {
         assert_eq!(first("b-visits")[0], "db-extract --pipeline /p.yaml --step b-visits");
         assert_eq!(first("w-minutes"), ["sh /j/shop.w-minutes.sh --once"]);
         assert!(!found(&steps, "w-minutes").ours);
+    }
+
+    #[test]
+    fn what_has_no_end_is_no_task_and_nothing_comes_after_it() {
+        let text = EXAMPLE.replacen("sqlite:b.db", "postgres://app@db/b", 1);
+        let steps = all(&text.replacen("mode: incremental, cursor: [id], every: 30s", "mode: cdc", 1));
+        assert!(!steps.iter().any(|step| step.id == "b-orders"));
+        assert_eq!(found(&steps, "w-minutes").after, ["check.topics"]);
     }
 
     #[test]

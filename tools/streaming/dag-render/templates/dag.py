@@ -1,6 +1,8 @@
 import ctypes
 import fcntl
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 from datetime import datetime, timedelta
@@ -33,19 +35,27 @@ def end(children):
 
 def run_programs(programs, lock):
     """Runs programs, each reading what the one before it prints; how they ended."""
-    children, upstream = [], subprocess.DEVNULL
+    children, reads = [], subprocess.DEVNULL
     try:
         for number, words in enumerate(programs, 1):
-            output = None if number == len(programs) else subprocess.PIPE
-            child = subprocess.Popen(words, stdin=upstream, stdout=output, pass_fds=[lock], preexec_fn=with_its_parent)
+            writes = None if number == len(programs) else subprocess.PIPE
+            child = subprocess.Popen(words, stdin=reads, stdout=writes, pass_fds=[lock], preexec_fn=with_its_parent)
             children.append(child)
-            if upstream is not subprocess.DEVNULL:
-                upstream.close()
-            upstream = child.stdout
+            if reads is not subprocess.DEVNULL:
+                reads.close()
+            reads = child.stdout
         return [child.wait() for child in children]
     except BaseException:
         end(children)
         raise
+
+
+def begin(state):
+    """What a source gives is taken only when all programs have done their part: they work on a copy of its state."""
+    try:
+        shutil.copyfile(state, f"{state}.next")
+    except FileNotFoundError:
+        pathlib.Path(f"{state}.next").unlink(missing_ok=True)
 
 
 def judge(step, statuses):
@@ -66,7 +76,11 @@ def run(number):
     try:
         # The programs hold it too: one that outlives its worker is not started a second time beside itself.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if step["state"]:
+            begin(step["state"])
         judge(step, run_programs(step["programs"], lock))
+        if step["state"]:
+            os.replace(f"{step['state']}.next", step["state"])
     except BlockingIOError:
         raise AirflowException(f"{step['id']} of another run is still at work") from None
     except (FileNotFoundError, PermissionError) as error:

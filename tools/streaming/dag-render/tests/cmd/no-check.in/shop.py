@@ -21,16 +21,18 @@ STEPS = [
     {
         "id": "check.topics",
         "programs": [["kafka-topics", "check", "--pipeline", "/etc/bareplane/shop.yaml"]],
+        "state": None,
         "ours": True,
         "after": [],
     },
     {
         "id": "a-orders",
         "programs": [
-            ["db-extract", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-orders", "--state", "/var/lib/bareplane/shop/a-orders.state", "--until", "now"],
+            ["db-extract", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-orders", "--state", "/var/lib/bareplane/shop/a-orders.state.next"],
             ["record-clean", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-orders", "--reject", "/var/lib/bareplane/shop/a-orders.rejected"],
             ["kafka-relay", "--raw", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-orders", "--eos", "--txn-id", "shop.a-orders"],
         ],
+        "state": "/var/lib/bareplane/shop/a-orders.state",
         "ours": True,
         "after": ["check.topics"],
     },
@@ -40,6 +42,7 @@ STEPS = [
             ["db-extract", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-visits"],
             ["kafka-relay", "--raw", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "a-visits", "--eos", "--txn-id", "shop.a-visits"],
         ],
+        "state": None,
         "ours": True,
         "after": ["check.topics"],
     },
@@ -48,12 +51,14 @@ STEPS = [
         "programs": [
             ["stream-agg", "--pipeline", "/etc/bareplane/shop.yaml", "--step", "minutes", "--kafka", "--until", "end", "--txn-id", "shop.minutes"],
         ],
+        "state": None,
         "ours": True,
         "after": ["a-orders"],
     },
     {
         "id": "hours",
         "programs": [["sh", "/etc/bareplane/spark/shop.hours.sh", "--once"]],
+        "state": None,
         "ours": False,
         "after": ["a-orders", "a-visits"],
     },
@@ -62,6 +67,8 @@ STEPS = [
 import ctypes
 import fcntl
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 from datetime import datetime, timedelta
@@ -94,19 +101,27 @@ def end(children):
 
 def run_programs(programs, lock):
     """Runs programs, each reading what the one before it prints; how they ended."""
-    children, upstream = [], subprocess.DEVNULL
+    children, reads = [], subprocess.DEVNULL
     try:
         for number, words in enumerate(programs, 1):
-            output = None if number == len(programs) else subprocess.PIPE
-            child = subprocess.Popen(words, stdin=upstream, stdout=output, pass_fds=[lock], preexec_fn=with_its_parent)
+            writes = None if number == len(programs) else subprocess.PIPE
+            child = subprocess.Popen(words, stdin=reads, stdout=writes, pass_fds=[lock], preexec_fn=with_its_parent)
             children.append(child)
-            if upstream is not subprocess.DEVNULL:
-                upstream.close()
-            upstream = child.stdout
+            if reads is not subprocess.DEVNULL:
+                reads.close()
+            reads = child.stdout
         return [child.wait() for child in children]
     except BaseException:
         end(children)
         raise
+
+
+def begin(state):
+    """What a source gives is taken only when all programs have done their part: they work on a copy of its state."""
+    try:
+        shutil.copyfile(state, f"{state}.next")
+    except FileNotFoundError:
+        pathlib.Path(f"{state}.next").unlink(missing_ok=True)
 
 
 def judge(step, statuses):
@@ -127,7 +142,11 @@ def run(number):
     try:
         # The programs hold it too: one that outlives its worker is not started a second time beside itself.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if step["state"]:
+            begin(step["state"])
         judge(step, run_programs(step["programs"], lock))
+        if step["state"]:
+            os.replace(f"{step['state']}.next", step["state"])
     except BlockingIOError:
         raise AirflowException(f"{step['id']} of another run is still at work") from None
     except (FileNotFoundError, PermissionError) as error:
