@@ -11,7 +11,8 @@
 #   kafka_down DIR             ends all of them; the folder stays
 #
 # In the folder, of each broker: N.properties, N.log, N.pid and its data in N.
-# KAFKA_OPTIONS adds lines to the properties of brokers that are yet to be made.
+# KAFKA_OPTIONS adds lines to the properties of brokers that are yet to be made,
+# KAFKA_LISTENERS listeners to those of one broker, each NAME:PROTOCOL:PORT.
 #
 # Left as they ship: unclean leader election is off, so three brokers with
 # min.insync.replicas=2 lose nothing to a kill -9. One broker flushes to the
@@ -59,17 +60,20 @@ KAFKA_JAVA=(java $KAFKA_FLAGS -XX:-UsePerfData
 
 # kafka_properties DIR NAME ID VOTERS BROKER: what a broker is started with.
 kafka_properties() {
-  local copies=1
+  local copies=1 listener more='' protocols=''
   [[ $4 != *,* ]] || copies=3
+  for listener in ${KAFKA_LISTENERS:-}; do
+    more+=,${listener%%:*}://127.0.0.1:${listener##*:} protocols+=,${listener%:*}
+  done
   cat >"$1/$2.properties" <<END
 process.roles=broker,controller
 node.id=$3
 controller.quorum.voters=$(sed -E 's/([0-9]+)=([^,]+)/\1@\2/g' <<<"$4")
-listeners=PLAINTEXT://$5,CONTROLLER://$(sed -E "s/.*\b$3=([^,]+).*/\1/" <<<"$4")
-advertised.listeners=PLAINTEXT://$5
+listeners=PLAINTEXT://$5,CONTROLLER://$(sed -E "s/.*\b$3=([^,]+).*/\1/" <<<"$4")$more
+advertised.listeners=PLAINTEXT://$5$more
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$protocols
 log.dirs=$1/$2
 auto.create.topics.enable=false
 num.partitions=4

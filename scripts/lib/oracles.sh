@@ -46,46 +46,24 @@ need_go() {
 # Debian's python3 comes without what makes environments.
 need_venv() { python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv; }
 
-# Ansible as published, in an environment of its own; its folder is in ANSIBLE.
-ANSIBLE_WHEEL=ansible-core==2.19.4
-need_ansible() {
-  ANSIBLE=$ORACLES_CACHE/$ANSIBLE_WHEEL/bin
-  [ ! -x "$ANSIBLE/ansible-playbook" ] || return 0
-  say "installing $ANSIBLE_WHEEL from PyPI into ${ANSIBLE%/bin}"
-  { need_venv && python3 -m venv "${ANSIBLE%/bin}" && "$ANSIBLE/pip" install -q "$ANSIBLE_WHEEL"; } >&2 || {
-    say "Ansible could not be installed"
-    rm -rf "${ANSIBLE%/bin}"
-    return 1
-  }
-}
-
-# DuckDB, as a Python that has it; DUCKDB is that Python.
-DUCKDB_WHEEL=duckdb==2.0.1
-need_duckdb() {
-  local venv=$ORACLES_CACHE/$DUCKDB_WHEEL
-  DUCKDB=$venv/bin/python
-  ! "$DUCKDB" -c 'import duckdb' 2>/dev/null || return 0
-  say "installing $DUCKDB_WHEEL from PyPI into $venv"
-  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$DUCKDB_WHEEL"; } >&2 || {
-    say "DuckDB could not be installed"
+# need_wheel VARIABLE WHEEL MODULE: from PyPI, in an environment of its own; the variable is its Python.
+need_wheel() {
+  local venv=$ORACLES_CACHE/${2/\[*\]/}
+  declare -g "$1=$venv/bin/python"
+  ! "$venv/bin/python" -c "import $3" 2>/dev/null || return 0
+  say "installing $2 from PyPI into $venv"
+  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$2"; } >&2 || {
+    say "$2 could not be installed"
     rm -rf "$venv"
     return 1
   }
 }
 
-# sqlglot, which reads the dialects of SQL that have no local server; SQLGLOT is its Python.
-SQLGLOT_WHEEL=sqlglot==30.30.0
-need_sqlglot() {
-  local venv=$ORACLES_CACHE/$SQLGLOT_WHEEL
-  SQLGLOT=$venv/bin/python
-  ! "$SQLGLOT" -c 'import sqlglot' 2>/dev/null || return 0
-  say "installing $SQLGLOT_WHEEL from PyPI into $venv"
-  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$SQLGLOT_WHEEL"; } >&2 || {
-    say "sqlglot could not be installed"
-    rm -rf "$venv"
-    return 1
-  }
-}
+# Ansible as published; its folder is in ANSIBLE.
+need_ansible() { need_wheel ANSIBLE ansible-core==2.19.4 ansible && ANSIBLE=${ANSIBLE%/python}; }
+need_duckdb() { need_wheel DUCKDB duckdb==2.0.1 duckdb; }
+# It reads the dialects of SQL that have no local server.
+need_sqlglot() { need_wheel SQLGLOT sqlglot==30.30.0 sqlglot; }
 
 build_oracles() (
   local version flags="" package name

@@ -11,18 +11,7 @@
 #
 # It keeps what it has in memory, and honours If-None-Match as Amazon does.
 
-MOTO_WHEEL='moto[server,s3]==5.2.5'
-need_moto() {
-  local venv=$ORACLES_CACHE/moto==5.2.5
-  MOTO=$venv/bin/python
-  ! "$MOTO" -c 'import moto.server' 2>/dev/null || return 0
-  say "installing $MOTO_WHEEL from PyPI into $venv"
-  { need_venv && python3 -m venv "$venv" && "$venv/bin/pip" install -q "$MOTO_WHEEL"; } >&2 || {
-    say "moto could not be installed"
-    rm -rf "$venv"
-    return 1
-  }
-}
+need_moto() { need_wheel MOTO 'moto[server,s3]==5.2.5' moto.server; }
 
 s3_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 

@@ -21,10 +21,11 @@ fn recorded_runs_hold() {
 }
 
 /// Commands that answer only with a broker or a database: stories tell their yes and their no.
-const TOLD_BY_STORIES: [(&str, &str); 4] = [
+const TOLD_BY_STORIES: [(&str, &str); 5] = [
     ("kafka-relay", "streaming/kafka-relay-killed.sh"),
     ("kafka-lag", "streaming/kafka-lag.sh"),
     ("kafka-topics", "streaming/kafka-topics.sh"),
+    ("nosql-put", "streaming/nosql-put-redis.sh"),
     ("warehouse-load", "streaming/warehouse-load-killed.sh"),
 ];
 

@@ -23,5 +23,5 @@ pub fn secret(place: &Secret) -> Result<String> {
             String::from_utf8(bytes).map_err(|_| Error::invalid(&doing, "not text"))?
         }
     };
-    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    Ok(text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text)).to_owned())
 }

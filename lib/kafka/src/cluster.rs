@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::hearing::Hearing;
@@ -83,7 +84,7 @@ impl Cluster {
     /// # Errors
     /// Fails if nobody answers in time.
     pub fn topics(&self) -> Result<Vec<Topic>> {
-        let metadata = self.heard(self.client.fetch_metadata(None, self.connection.timeout), "")?;
+        let metadata = metadata(&self.client, None, self.connection.timeout)?;
         let mut topics: Vec<_> =
             metadata.topics().iter().filter(|topic| !topic.name().starts_with("__")).map(described).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
@@ -95,7 +96,7 @@ impl Cluster {
     /// # Errors
     /// Fails if there is none of that name, or nobody answers in time.
     pub fn topic(&self, name: &str) -> Result<Topic> {
-        let metadata = self.heard(self.client.fetch_metadata(Some(name), self.connection.timeout), name)?;
+        let metadata = metadata(&self.client, Some(name), self.connection.timeout)?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Err(Error::NoSuchTopic(name.to_owned()));
         };
@@ -110,7 +111,7 @@ impl Cluster {
     /// # Errors
     /// Fails if nobody answers in time.
     pub fn brokers(&self) -> Result<usize> {
-        Ok(self.heard(self.client.fetch_metadata(None, self.connection.timeout), "")?.brokers().len())
+        Ok(metadata(&self.client, None, self.connection.timeout)?.brokers().len())
     }
 
     /// The offset of each partition's first message.
@@ -246,6 +247,29 @@ pub(crate) fn client(
         config.set("group.instance.id", instance);
     }
     config.create_with_context(Hearing::default()).map_err(|error| Error::of(&error, ""))
+}
+
+/// What there is. librdkafka waits for brokers that turn us away as it waits for those that are
+/// down; so it is asked for a while, then for longer, and the cause looked at in between.
+pub(crate) fn metadata(
+    client: &BaseConsumer<Hearing>,
+    topic: Option<&str>,
+    timeout: Duration,
+) -> Result<Metadata> {
+    patiently(timeout, |wait| heard(client, client.fetch_metadata(topic, wait), topic.unwrap_or_default()))
+}
+
+/// Asks until there is an answer or a cause that stays, at most for so long.
+pub(crate) fn patiently<T>(timeout: Duration, mut ask: impl FnMut(Duration) -> Result<T>) -> Result<T> {
+    let until = Instant::now() + timeout;
+    let mut wait = Duration::from_millis(500);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match ask(if left < 2 * wait { left } else { wait }) {
+            Err(Error::Network(_) | Error::Timeout) if left >= 2 * wait => wait *= 2,
+            told => return told,
+        }
+    }
 }
 
 /// The result, its error with what was heard of the cause.

@@ -142,7 +142,7 @@ impl Connection {
             .set("allow.auto.create.topics", "false")
             // A broker that was killed is back within a second.
             .set("reconnect.backoff.max.ms", "1000")
-            .set_log_level(rdkafka::config::RDKafkaLogLevel::Warning);
+            .set_log_level(rdkafka::config::RDKafkaLogLevel::Info);
         for (name, value) in self.settings.iter().chain(&self.secrets) {
             config.set(name, value);
         }

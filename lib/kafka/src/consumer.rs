@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerGroupMe
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::cluster::{client, heard, read_committed};
+use crate::cluster::{client, heard, metadata, read_committed};
 use crate::hearing::Hearing;
 use crate::native::{Queue, Told};
 use crate::{Committed, Connection, Error, Isolation, Message, Place, Result};
@@ -31,8 +31,9 @@ pub struct Consumer {
 pub enum Event<'a> {
     /// A message.
     Message(Message<'a>),
-    /// All there is in the partition has been read, for now.
-    End(Place),
+    /// All there is in the partition has been read, for now: up to this offset,
+    /// which lies behind the marks of transactions.
+    End(Place, i64),
     /// The group gives these partitions; [`Consumer::take`] answers.
     Assigned(Vec<Place>),
     /// The group wants these partitions back; [`Consumer::let_go`] answers.
@@ -86,8 +87,7 @@ impl Consumer {
         if topic.is_none() || self.hastened.replace(true) {
             return Ok(());
         }
-        let asked = self.client.fetch_metadata(topic, self.connection.timeout);
-        heard(&self.client, asked.map(drop), topic.unwrap_or_default())
+        metadata(&self.client, topic, self.connection.timeout).map(drop)
     }
 
     fn open(
@@ -123,7 +123,7 @@ impl Consumer {
         let hearing = self.client.context();
         match told {
             Told::Message(message) => Ok(Event::Message(message)),
-            Told::End(place) => Ok(Event::End(place)),
+            Told::End(place, offset) => Ok(Event::End(place, offset)),
             Told::Assign(places) => Ok(Event::Assigned(places)),
             Told::Revoke(places) => Ok(Event::Revoked(places)),
             Told::Log(facility, text) => {

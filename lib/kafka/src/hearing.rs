@@ -53,7 +53,7 @@ impl Hearing {
         if facility == "FAIL" {
             let mut heard = self.heard();
             // Who only asks is told of a wrong password in the log alone.
-            heard.auth |= message.contains("SASL authentication error");
+            heard.auth |= message.contains("SASL authentication error") || turns_away(message);
             heard.trouble = Some(plain(message));
         }
     }
@@ -61,7 +61,8 @@ impl Hearing {
     pub(crate) fn note(&self, code: Code, reason: &str) {
         let mut heard = self.heard();
         match code {
-            Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => heard.auth = true,
+            Code::Authentication | Code::SaslAuthenticationFailed => heard.auth = true,
+            Code::SSL => heard.auth |= turns_away(reason),
             Code::AllBrokersDown if heard.trouble.is_some() => return,
             _ => {}
         }
@@ -69,12 +70,27 @@ impl Hearing {
     }
 }
 
+/// Whether TLS failed for good: not if a broker that is going away has hung up in the middle of it.
+fn turns_away(message: &str) -> bool {
+    message.contains("SSL handshake failed: error:") && !message.contains("unexpected eof")
+}
+
 /// `…/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)`
 /// as `127.0.0.1:1: Connection refused`.
 fn plain(reason: &str) -> String {
     let reason = reason.trim();
     let reason = reason.rsplit_once("]: ").map_or(reason, |(_, rest)| rest);
+    // librdkafka would say so itself, but looks for it in its format, not in the text.
+    if reason.contains("Disconnected") && reason.contains("in state APIVERSION_QUERY") {
+        return "the broker hangs up at the first word: perhaps it listens for TLS or a password there, \
+                see security.protocol"
+            .to_owned();
+    }
     let reason = reason.split_once(" (after ").map_or(reason, |(text, _)| text);
+    if let Some((_, rest)) = reason.split_once("SSL handshake failed: ") {
+        // OpenSSL's number and the name of its library are for nobody.
+        return format!("TLS handshake: {}", rest.split_once("::").map_or(rest, |(_, why)| why));
+    }
     if let Some((_, rest)) = reason.split_once("Connect to ")
         && let Some((address, why)) = rest.split_once(" failed: ")
     {
@@ -123,6 +139,20 @@ mod tests {
             ),
             "SASL authentication error: no"
         );
+        let hung_up = "[thrd:x]: x/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 1ms in state APIVERSION_QUERY)";
+        assert!(plain(hung_up).contains("listens for TLS"));
+    }
+
+    #[test]
+    fn a_wrong_certificate_stays_wrong_and_a_connection_that_breaks_does_not() {
+        let wrong = "[thrd:x]: ssl://x/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate could not be verified (after 6ms in state SSL_HANDSHAKE)";
+        let hearing = Hearing::default();
+        hearing
+            .log_line("FAIL", "[thrd:x]: ssl://x/bootstrap: SSL handshake failed: Disconnected (after 1ms)");
+        assert_eq!(hearing.explain(Error::Timeout), Error::Network("TLS handshake: Disconnected".into()));
+        hearing.log_line("FAIL", wrong);
+        let why = "TLS handshake: certificate verify failed: broker certificate could not be verified";
+        assert_eq!(hearing.explain(Error::Timeout), Error::Auth(why.into()));
     }
 
     #[test]

@@ -129,7 +129,7 @@ unsafe impl Send for Queue {}
 /// Something a client has to tell.
 pub(crate) enum Told<'a> {
     Message(Message<'a>),
-    End(Place),
+    End(Place, i64),
     Assign(Vec<Place>),
     Revoke(Vec<Place>),
     /// What became of messages: the place and the offset, or why not.
@@ -181,7 +181,7 @@ impl Queue {
                     let place = Owned::new(place, c::rd_kafka_topic_partition_destroy);
                     match place {
                         Some(place) if code == Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                            Told::End(read(place.thing.as_ref()))
+                            Told::End(read(place.thing.as_ref()), place.thing.as_ref().offset)
                         }
                         _ => Told::Error(code, said(c::rd_kafka_event_error_string(ptr))),
                     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use crate::cluster::patiently;
 use crate::consumer::listed;
 use crate::hearing::Hearing;
 use crate::native::{Queue, Target, Told, hurry};
@@ -167,10 +168,11 @@ impl Producer {
     /// # Errors
     /// Fails if there is none of that name, or nobody answers in time.
     pub fn partitions(&self, topic: &str) -> Result<usize> {
-        let asked = self.client.client().fetch_metadata(Some(topic), self.connection.timeout);
-        let metadata = asked.map_err(|error| {
-            while let Ok(true) = self.poll(Duration::ZERO) {}
-            self.explain(Error::of(&error, topic))
+        let metadata = patiently(self.connection.timeout, |wait| {
+            self.client.client().fetch_metadata(Some(topic), wait).map_err(|error| {
+                while let Ok(true) = self.poll(Duration::ZERO) {}
+                self.explain(Error::of(&error, topic))
+            })
         })?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Err(Error::NoSuchTopic(topic.to_owned()));

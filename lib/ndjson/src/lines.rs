@@ -165,8 +165,9 @@ impl<R: Read> Lines<R> {
             self.searched -= self.start;
             self.start = 0;
         }
-        // Half a megabyte at a time; the buffer grows only for lines that need it.
-        let room = self.end + (512 << 10);
+        // Little enough at a time for the processor's cache to keep it until it is gone over; the
+        // buffer grows only for lines that need it.
+        let room = self.end + (128 << 10);
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
         }

@@ -1,7 +1,7 @@
 //! One pass over a line, which checks all of it.
 
 use crate::fields::Node;
-use crate::shape::{Shape, Step};
+use crate::shape::{Literal, Shape, Step};
 use crate::value::{Text, Value};
 
 /// Why a line is no record, and where.
@@ -139,10 +139,11 @@ impl<'a> Scan<'a> {
     #[inline]
     pub(crate) fn alike(&mut self, shape: &Shape, found: &mut [Value<'a>]) -> Result<usize, usize> {
         let mut upto = 0;
-        for step in shape.steps() {
-            if !self.took_all(step) {
+        for step in &shape.steps {
+            if !step.between.begins(&self.bytes[self.at..]) {
                 return Err(upto);
             }
+            self.at += step.between.len();
             let start = self.at;
             let first = self.peek();
             let went = match step.slot.and_then(|slot| found.get_mut(slot)) {
@@ -159,10 +160,8 @@ impl<'a> Scan<'a> {
                 upto = self.at;
             }
         }
-        match self.bytes[self.at..].strip_prefix(shape.end()) {
-            Some([] | [b'\n', ..]) => Ok(self.at + shape.end().len()),
-            _ => Err(upto),
-        }
+        let ends = shape.end.begins(&self.bytes[self.at..]);
+        if ends { Ok(self.at + shape.end.len() - 1) } else { Err(upto) }
     }
 
     /// The rest of a line some fields of which were gone over, up to that place.
@@ -178,25 +177,13 @@ impl<'a> Scan<'a> {
         went().map_err(|Stopped| Broken { column: self.at + 1, why: self.why })
     }
 
-    /// What stands between two values of a shape.
-    #[inline]
-    fn took_all(&mut self, step: &Step) -> bool {
-        let rest = &self.bytes[self.at..];
-        let there = match (&step.masked, rest.first_chunk()) {
-            (Some((between, mask)), Some(rest)) => u128::from_le_bytes(*rest) & mask == *between,
-            _ => rest.starts_with(&step.between),
-        };
-        self.at += step.between.len();
-        there
-    }
-
     /// The shape of a line, if all that is wanted in it are plain values that stand once.
     pub(crate) fn shape(mut self, root: &Node) -> Option<Shape> {
         let mut shape = Shape::default();
         self.open().ok()?;
         let end = self.shape_of(root, 1, 0, &mut shape)?;
         self.close().ok()?;
-        shape.finish(&self.bytes[end..]);
+        shape.end = Literal::new(&[&self.bytes[end..], b"\n"].concat());
         Some(shape)
     }
 
@@ -229,7 +216,8 @@ impl<'a> Scan<'a> {
                 self.at += 1;
                 from = self.shape_of(child.unwrap_or(&NOTHING), level + 1, from, shape)?;
             } else {
-                shape.step(&self.bytes[from..self.at], slot, level);
+                let between = Literal::new(&self.bytes[from..self.at]);
+                shape.steps.push(Step { between, slot, level });
                 self.skip(level).ok()?;
                 from = self.at;
             }
@@ -519,16 +507,14 @@ impl<'a> Scan<'a> {
     /// A string, from after its quote to after its other quote; whether it has escapes.
     #[inline]
     fn string(&mut self) -> Result<bool, Stopped> {
+        self.plain();
+        if self.took(b'"') { Ok(false) } else { self.odd_string() }
+    }
+
+    /// The rest of a string, from a byte that may be anything.
+    fn odd_string(&mut self) -> Result<bool, Stopped> {
         let mut escaped = false;
         loop {
-            while let Some(eight) = self.eight() {
-                let special = special(eight);
-                if special != 0 {
-                    self.at += (special.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                self.at += 8;
-            }
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -542,6 +528,20 @@ impl<'a> Scan<'a> {
                 Some(_) => self.at += 1,
                 None => return self.broken(Why::Cut),
             }
+            self.plain();
+        }
+    }
+
+    /// Passes over bytes of a string that mean themselves, but perhaps for the line's last.
+    #[inline]
+    fn plain(&mut self) {
+        while let Some(eight) = self.eight() {
+            let special = special(eight);
+            if special != 0 {
+                self.at += (special.trailing_zeros() / 8) as usize;
+                return;
+            }
+            self.at += 8;
         }
     }
 
@@ -695,6 +695,19 @@ mod tests {
                 eight[at] = byte;
                 let expected = if byte.is_ascii_digit() { 8 } else { at };
                 assert_eq!(digits(u64::from_le_bytes(eight)), expected, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_string_is_looked_at() {
+        for byte in 0..=127_u8 {
+            for at in 0..40 {
+                let mut line = format!("{{\"a\":\"{}\",\"b\":1}}", "x".repeat(40)).into_bytes();
+                line[6 + at] = byte;
+                let theirs = serde_json::from_slice::<serde_json::Value>(&line);
+                let ours = Fields::new().find(&line, &mut []);
+                assert_eq!(ours.is_ok(), theirs.is_ok(), "{byte} at {at}");
             }
         }
     }

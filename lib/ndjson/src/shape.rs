@@ -21,45 +21,74 @@ impl Habit {
 }
 
 /// All of a line but its values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shape {
-    steps: Vec<Step>,
-    end: Vec<u8>,
+    pub(crate) steps: Vec<Step>,
+    /// What follows the last value, the line's end included.
+    pub(crate) end: Literal,
 }
 
 /// What stands before a value, which is no object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Step {
-    pub(crate) between: Vec<u8>,
-    /// The same as a number, with ones where it has bytes, if it has at most 16.
-    pub(crate) masked: Option<(u128, u128)>,
+    pub(crate) between: Literal,
     /// Where the value goes.
     pub(crate) slot: Option<usize>,
     /// How deep it lies.
     pub(crate) level: u32,
 }
 
-impl Shape {
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
-    }
+/// Bytes that are expected.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Literal {
+    bytes: Vec<u8>,
+    /// The same as numbers, with ones where it has bytes, if it has at most 32.
+    words: Option<[(u128, u128); 2]>,
+}
 
-    /// What follows the last value.
-    pub(crate) fn end(&self) -> &[u8] {
-        &self.end
-    }
-
-    pub(crate) fn step(&mut self, between: &[u8], slot: Option<usize>, level: u32) {
-        let padded = |byte: &dyn Fn(u8) -> u8| {
-            let mut bytes = [0; 16];
-            bytes.get_mut(..between.len())?.iter_mut().zip(between).for_each(|(to, from)| *to = byte(*from));
-            Some(u128::from_le_bytes(bytes))
+impl Literal {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let word = |from: usize, byte: fn(u8) -> u8| {
+            let mut word = [0; 16];
+            word.iter_mut().zip(bytes.iter().skip(from)).for_each(|(to, from)| *to = byte(*from));
+            u128::from_le_bytes(word)
         };
-        let masked = padded(&|byte| byte).zip(padded(&|_| u8::MAX));
-        self.steps.push(Step { between: between.to_vec(), masked, slot, level });
+        let masked = |from| (word(from, |byte| byte), word(from, |_| u8::MAX));
+        Self { bytes: bytes.to_vec(), words: (bytes.len() <= 32).then(|| [masked(0), masked(16)]) }
     }
 
-    pub(crate) fn finish(&mut self, end: &[u8]) {
-        self.end = end.to_vec();
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether a text begins with it.
+    #[inline]
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        let (Some([one, other]), Some((low, rest))) = (self.words, text.split_first_chunk()) else {
+            return text.starts_with(&self.bytes);
+        };
+        let Some(high) = rest.first_chunk() else { return text.starts_with(&self.bytes) };
+        let same = |word: &[u8; 16], (expected, mask)| u128::from_le_bytes(*word) & mask == expected;
+        same(low, one) & same(high, other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_begins_with_what_it_begins_with() {
+        let text: Vec<u8> = (b'0'..b'~').collect();
+        for length in 0..50 {
+            let literal = Literal::new(&text[..length]);
+            assert!((length..60).all(|upto| literal.begins(&text[..upto])), "{length}");
+            assert!((0..length).all(|upto| !literal.begins(&text[..upto])), "{length}");
+            for at in 0..60 {
+                let mut other = text.clone();
+                other[at] = b' ';
+                assert_eq!(literal.begins(&other), at >= length, "{length} {at}");
+            }
+        }
     }
 }

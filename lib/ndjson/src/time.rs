@@ -7,37 +7,65 @@ pub const DAY_US: i64 = 86_400_000_000;
 
 /// A time as RFC 3339 writes it, in microseconds since 1970; finer digits are dropped.
 pub fn of_text(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let (head, tail) = bytes.split_first_chunk::<19>()?;
+    Clock::default().of_text(text)
+}
+
+/// Reads times, many of which are of the same minute.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// The last minute as it was written, and in minutes since 1970.
+    written: [u8; 16],
+    minutes: i64,
+}
+
+impl Clock {
+    /// As [`of_text`] does.
+    #[inline]
+    pub fn of_text(&mut self, text: &str) -> Option<i64> {
+        let (minute, rest) = text.as_bytes().split_first_chunk()?;
+        if *minute != self.written {
+            (self.written, self.minutes) = (*minute, minutes(minute)?);
+        }
+        let (second, rest) = rest.split_first_chunk()?;
+        let [b':', tens @ b'0'..=b'6', ones @ b'0'..=b'9'] = second else { return None };
+        let seconds = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+        let (micros, zone) = match rest {
+            [b'.', rest @ ..] => fraction(rest)?,
+            _ => (0, rest),
+        };
+        let minutes = self.minutes - offset(zone)?;
+        // A leap second is the first of the next minute.
+        (seconds <= 60).then_some((minutes * 60 + seconds) * 1_000_000 + micros)
+    }
+}
+
+/// The minute a time begins with.
+fn minutes(text: &[u8; 16]) -> Option<i64> {
     let two = |at: usize| {
-        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
+        let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
         (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
     };
-    let separated = head[4] == b'-' && head[7] == b'-' && head[13] == b':' && head[16] == b':';
-    if !separated || !matches!(head[10], b'T' | b't' | b' ') {
+    if text[4] != b'-' || text[7] != b'-' || text[13] != b':' || !matches!(text[10], b'T' | b't' | b' ') {
         return None;
     }
     let (year, month, day) = (two(0)? * 100 + two(2)?, two(5)?, two(8)?);
-    let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
-    // A leap second is the first of the next minute.
-    if hour > 23 || minute > 59 || second > 60 || day < 1 || day > days_in(year, month)? {
+    let (hour, minute) = (two(11)?, two(14)?);
+    if hour > 23 || minute > 59 || day < 1 || day > days_in(year, month)? {
         return None;
     }
-    let (fraction, zone) = match tail.split_first() {
-        Some((b'.', rest)) => {
-            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if digits == 0 {
-                return None;
-            }
-            let micros = (0..6).fold(0, |value, place| {
-                value * 10 + if place < digits { i64::from(rest[place] - b'0') } else { 0 }
-            });
-            (micros, &rest[digits..])
-        }
-        _ => (0, tail),
-    };
-    let seconds = ((days_before(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    Some((seconds - offset(zone)? * 60) * 1_000_000 + fraction)
+    Some((days_before(year, month, day) * 24 + hour) * 60 + minute)
+}
+
+/// The microseconds of some digits, and what follows them.
+#[inline]
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (mut micros, mut unit, mut digits) = (0, 100_000, 0);
+    while let Some(digit) = text.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        micros += i64::from(digit) * unit;
+        unit /= 10;
+        digits += 1;
+    }
+    (digits > 0).then(|| (micros, &text[digits..]))
 }
 
 /// A day such as 2026-01-31, in days since 1970.
@@ -54,6 +82,7 @@ pub fn days_of_text(text: &str) -> Option<i32> {
 }
 
 /// Minutes east of Greenwich.
+#[inline]
 fn offset(zone: &[u8]) -> Option<i64> {
     let (sign, rest) = match zone {
         [b'Z' | b'z'] => return Some(0),
@@ -143,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_has_seen_other_times_reads_the_same() {
+        let mut clock = Clock::default();
+        for text in ["", "2026-01-01T00:01:02.5Z", "2026-01-01T00:01:59+01:00", "2026-01-01T00:61:00Z"] {
+            assert_eq!(clock.of_text(text), of_text(text), "{text}");
+        }
+        // What is no minute is none the second time, either.
+        assert_eq!(clock.of_text("2026-01-01T00:61:00Z"), None);
+        assert_eq!(clock.of_text("2026-01-01T00:01:59Z"), of_text("2026-01-01T00:01:59Z"));
+    }
+
+    #[test]
     fn every_day_of_four_centuries_comes_back() {
         for day in -10_000..150_000 {
             let text = written(day * DAY_US);
@@ -171,6 +211,9 @@ mod tests {
             "2026-01-01T00:00:00.Z",
             "2026-01-01T00:00:00+0100",
             "2026-01-01T00:00:00Zx",
+            "2026-01-01T00:00:61Z",
+            "2026-01-01T00:00:70Z",
+            "2026-01-01T00:00:0",
             "2026-01-01T00:0:000Z",
             "+026-01-01T00:00:00Z",
         ] {

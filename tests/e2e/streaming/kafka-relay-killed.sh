@@ -75,7 +75,22 @@ done
 relay --raw --from topic:V --group print --until end >>killed.out
 # A line cut by a kill was not committed: it comes again, whole.
 LC_ALL=C sort -u killed.out | LC_ALL=C comm -13 - rows | cmp - /dev/null || fail "messages are missing on standard output"
+: >killed.out
 proved "offsets are committed after standard output: nothing is missing from it"
+
+# One of two that share a group dies: the other one has not come to the end with its own share.
+begun --raw --from topic:V --group share --rate 1000/s
+within 60 test -s killed.out
+kafka-relay --brokers "$KAFKA" --raw --from topic:V --group share --until end >shared.out 2>"$ERR" &
+other=$!
+within 60 test -s shared.out
+sleep "$(random 0.9)"
+kill_it
+echo >>killed.out
+wait "$other" || fail "the one that lives answers $?"
+cat killed.out >>shared.out
+LC_ALL=C sort -u shared.out | LC_ALL=C comm -13 - rows | cmp - /dev/null || fail "messages of the dead one are missing"
+proved "--until end is the end of what the group reads: what a dead member had is read as well"
 
 for _ in 1 2 3; do
   begun --raw --key id --to topic:X --eos --txn-id whole --rate 100000/s <rows

@@ -1,6 +1,6 @@
 //! What is asked for, by arguments or by the document.
 
-use cli::{Context, Error};
+use cli::Error;
 use database::{Follow, Url, Wanted};
 use pipeline::{Secret, Span};
 
@@ -47,7 +47,7 @@ impl Job {
         if mode != Mode::Incremental && (!wanted.cursor.is_empty() || overlap.ms > 0) {
             return Err(wrong("--cursor and --overlap are for --mode incremental alone"));
         }
-        let password = asked.password.map(|secret| read(&secret)).transpose()?;
+        let password = asked.password.map(|place| cli::secret(&place)).transpose()?;
         let url = url_of(&asked.url)?;
         let (mut slot, mut publication) = (String::new(), String::new());
         if mode == Mode::Cdc {
@@ -165,18 +165,6 @@ fn url_of(text: &str) -> cli::Result<Url> {
         return Ok(url);
     }
     let secret: Secret = text.parse().map_err(|why: String| Error::invalid("reading --url", why))?;
-    let found = read(&secret)?;
+    let found = cli::secret(&secret)?;
     found.parse().map_err(|why: String| Error::invalid(format!("reading the URL in {secret}"), why))
-}
-
-/// A secret; a line feed at its end is no part of it.
-fn read(secret: &Secret) -> cli::Result<String> {
-    let doing = format!("reading {secret}");
-    let text = match secret {
-        Secret::Env(name) => std::env::var(name).invalid(&doing)?,
-        Secret::File(path) => {
-            String::from_utf8(files::read(path.as_ref(), 1 << 20).doing(&doing)?).invalid(&doing)?
-        }
-    };
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }

@@ -118,7 +118,6 @@
 
 mod ack;
 mod job;
-mod kept;
 mod run;
 mod state;
 

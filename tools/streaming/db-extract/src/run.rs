@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cli::{Answer, Context, Error, Out};
+use cli::{Answer, Context, Error, Kept, Out};
 use database::{Batch, Changes, Follow, Got, Overlap, Patience, Reader, Scalar, Wanted};
 use model::{Checkpoint, LogPlace};
 use process::Stop;
 
 use crate::ack::Acks;
 use crate::job::Job;
-use crate::kept::Kept;
 use crate::state::State;
 use crate::{Args, Mode};
 

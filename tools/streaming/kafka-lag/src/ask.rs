@@ -172,7 +172,7 @@ fn scan(
             Event::Message(message) => {
                 (Place::new(message.topic(), message.partition()), Some(message.time_ms()))
             }
-            Event::End(place) => (place, None),
+            Event::End(place, _) => (place, None),
             _ if Instant::now() > until => return Err(reader.explain(Error::Timeout)),
             _ => continue,
         };

@@ -5,10 +5,8 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use cli::{Context, Error};
-use data_encoding::BASE64;
 use kafka::Outgoing;
 use model::Reject;
-use serde_json::value::RawValue;
 
 use crate::form::Bad;
 use crate::job::Rejected;
@@ -59,23 +57,11 @@ impl Rejects {
         let Rejection { line, bad, row, row_bytes, message } = rejection;
         match (self, target) {
             (Self::File(file, doing), _) => {
-                let mut record = Reject {
-                    line: *line,
+                let record = Reject {
                     field: bad.field.clone(),
-                    rule: None,
                     error: bad.error.clone(),
-                    row: None,
-                    row_text: None,
-                    row_b64: None,
-                    row_bytes: *row_bytes,
+                    ..Reject::of(*line, row, *row_bytes)
                 };
-                match std::str::from_utf8(row) {
-                    Err(_) => record.row_b64 = Some(BASE64.encode(row)),
-                    Ok(text) => match RawValue::from_string(text.to_owned()) {
-                        Ok(json) if json.get() != "null" => record.row = Some(json),
-                        _ => record.row_text = Some(text.to_owned()),
-                    },
-                }
                 let mut line = serde_json::to_vec(&record).invalid(&*doing)?;
                 line.push(b'\n');
                 Ok(file.write_all(&line).doing(&*doing)?)

@@ -64,6 +64,7 @@ pub(crate) fn relay(job: &Job, topic: &str, progress: &mut Progress, out: &mut O
         taken: false,
         came: Instant::now(),
         committed: Instant::now(),
+        asked: Instant::now(),
     };
     if job.group.is_none() {
         let all: Vec<_> = relay.parts.iter().map(|part| part.place.clone()).collect();
@@ -132,6 +133,8 @@ struct Relay<'a> {
     /// When a message came last.
     came: Instant,
     committed: Instant,
+    /// When we asked last how far the others are.
+    asked: Instant,
 }
 
 /// How long a transaction may be open where only messages are counted.
@@ -219,7 +222,7 @@ impl Relay<'_> {
                     any = true;
                     Step::Message(bytes)
                 }
-                Event::End(place) => Step::End(place),
+                Event::End(place, offset) => Step::End(place, offset),
                 Event::Assigned(places) => Step::Take(places),
                 Event::Revoked(_) => Step::LetGo,
             };
@@ -229,14 +232,13 @@ impl Relay<'_> {
                         break;
                     }
                 }
-                Step::End(place) => {
+                Step::End(place, offset) => {
                     if let Some(part) =
                         usize::try_from(place.partition).ok().and_then(|n| self.parts.get_mut(n))
                     {
                         part.at_end = true;
-                        // Behind the last message the marks of transactions have offsets, too.
-                        if let Some(end) = part.end.filter(|end| part.next < *end) {
-                            part.next = end;
+                        if part.assigned && part.next < offset {
+                            part.next = offset;
                             part.moved = true;
                         }
                     }
@@ -260,21 +262,7 @@ impl Relay<'_> {
 
     /// Begins to read these: where the group has come to, or where it was said.
     fn take(&mut self, places: &[kafka::Place]) -> Result<()> {
-        let doing = || told(&self.doing);
-        let mut from = BTreeMap::new();
-        if self.job.group.is_some() {
-            let committed = self.consumer.committed(places).map_err(doing())?;
-            from.extend(committed.into_iter().map(|(place, committed)| (place, committed.offset)));
-        }
-        let new: Vec<_> = places.iter().filter(|place| !from.contains_key(place)).cloned().collect();
-        from.extend(
-            match self.job.begin {
-                Begin::Earliest => self.cluster.begins(&new),
-                Begin::Latest => self.cluster.ends(&new),
-                Begin::Since(time_ms) => self.cluster.since(&new, time_ms),
-            }
-            .map_err(doing())?,
-        );
+        let mut from = self.whereabouts(places)?;
         for part in &mut self.parts {
             part.assigned = from.contains_key(&part.place);
             (part.at_end, part.moved, part.run) = (false, false, None);
@@ -445,7 +433,7 @@ impl Relay<'_> {
         matches!(self.job.until, Some(Until::Count(count)) if self.progress.read + self.pending.read >= count)
     }
 
-    /// Whether all that was asked for was read: of our share, or, without one, by the group.
+    /// Whether all that was asked for was read, by us and the other members of the group.
     fn is_done(&mut self) -> Result<bool> {
         if self.job.until.is_none() {
             return Ok(false);
@@ -457,25 +445,47 @@ impl Relay<'_> {
         {
             return Ok(false);
         }
-        if self.parts.iter().any(|part| part.assigned) || self.job.group.is_none() {
+        let others: Vec<_> = self.parts.iter().filter(|part| !part.assigned).collect();
+        if others.is_empty() {
             return Ok(true);
         }
-        if self.committed.elapsed() < Duration::from_millis(200) {
+        if self.asked.elapsed() < Duration::from_millis(200) {
             return Ok(false);
         }
-        self.committed = Instant::now();
-        let places: Vec<_> = self.parts.iter().map(|part| part.place.clone()).collect();
-        let committed = self.consumer.committed(&places).map_err(told(&self.doing))?;
-        let has = |part: &Part| {
-            committed.get(&part.place).is_some_and(|come| part.end.is_some_and(|end| come.offset >= end))
-        };
-        Ok(self.parts.iter().all(has))
+        self.asked = Instant::now();
+        // They may be waiting for us as well.
+        let places: Vec<_> = others.iter().map(|part| part.place.clone()).collect();
+        self.commit()?;
+        // What a member has that is gone will be given to us.
+        let come = self.whereabouts(&places)?;
+        let has = |part: &Part| part.end.is_some_and(|end| come.get(&part.place) >= Some(&end));
+        Ok(self.parts.iter().filter(|part| !part.assigned).all(has))
+    }
+
+    /// Where the group has come to in these; where it has no offset, where it would begin.
+    fn whereabouts(&self, places: &[kafka::Place]) -> Result<BTreeMap<kafka::Place, i64>> {
+        let doing = || told(&self.doing);
+        let mut from = BTreeMap::new();
+        if self.job.group.is_some() {
+            let committed = self.consumer.committed(places).map_err(doing())?;
+            from.extend(committed.into_iter().map(|(place, committed)| (place, committed.offset)));
+        }
+        let new: Vec<_> = places.iter().filter(|place| !from.contains_key(place)).cloned().collect();
+        from.extend(
+            match self.job.begin {
+                Begin::Earliest => self.cluster.begins(&new),
+                Begin::Latest => self.cluster.ends(&new),
+                Begin::Since(time_ms) => self.cluster.since(&new, time_ms),
+            }
+            .map_err(doing())?,
+        );
+        Ok(from)
     }
 }
 
 enum Step {
     Message(usize),
-    End(kafka::Place),
+    End(kafka::Place, i64),
     Take(Vec<kafka::Place>),
     LetGo,
 }

@@ -63,7 +63,7 @@ impl Ledger {
                         return Ok(ledger);
                     }
                 }
-                Event::End(_) => return Ok(ledger),
+                Event::End(..) => return Ok(ledger),
                 _ if Instant::now() > patience => {
                     let why = reader.explain(kafka::Error::Timeout);
                     return Err(why).doing(doing);

@@ -8,7 +8,6 @@ use std::path::Path;
 use cli::Context;
 use lake::Bad;
 use model::Reject;
-use serde_json::value::RawValue;
 
 /// Where rows that do not fit go.
 pub(crate) struct Rejects(BufWriter<File>, String);
@@ -39,18 +38,10 @@ impl Rejects {
 }
 
 fn reject(line: u64, row: &[u8], bytes: u64, bad: Bad) -> Reject {
-    let text = std::str::from_utf8(row).ok();
-    // A null here would be no row at all.
-    let json = text.filter(|text| bytes == row.len() as u64 && text.trim() != "null");
-    let json = json.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()).map(ToOwned::to_owned);
     Reject {
-        line,
         rule: bad.field.is_some().then(|| "column".to_owned()),
         field: bad.field,
         error: bad.why,
-        row_text: if json.is_none() { text.map(str::to_owned) } else { None },
-        row_b64: if text.is_none() { Some(data_encoding::BASE64.encode(row)) } else { None },
-        row: json,
-        row_bytes: bytes,
+        ..Reject::of(line, row, bytes)
     }
 }

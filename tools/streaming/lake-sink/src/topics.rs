@@ -109,11 +109,10 @@ fn through(
                     let row = Row { offset, number, whole: Whole::Message(&message), value };
                     run.row(&place.topic, &part.name, row)?;
                 }
-                Event::End(place) => {
+                Event::End(place, offset) => {
                     if let Some(part) = parts.get_mut(&place) {
                         part.at_end = true;
-                        // Behind the last message the marks of transactions have offsets, too.
-                        part.next = part.next.max(part.end.unwrap_or_default());
+                        part.next = part.next.max(offset);
                     }
                     break;
                 }

@@ -11,7 +11,6 @@ use model::Reject;
 use ndjson::{Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use process::Stop;
-use serde_json::value::RawValue;
 
 use crate::clean::{Cleaner, Verdict, Wrong};
 use crate::row::Row;
@@ -170,18 +169,6 @@ fn told(name: &str, number: u64, wrong: &Wrong) -> Error {
 
 /// The row that is put aside, whole.
 fn reject(line: &Line, wrong: Wrong) -> Reject {
-    let text = std::str::from_utf8(line.bytes).ok();
-    // A null here would be no row at all.
-    let row = text.filter(|text| !line.is_too_long() && text.trim() != "null");
-    let row = row.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()).map(ToOwned::to_owned);
-    Reject {
-        line: line.number,
-        field: wrong.field,
-        rule: wrong.rule.map(str::to_owned),
-        error: wrong.error,
-        row_text: if row.is_none() { text.map(str::to_owned) } else { None },
-        row_b64: if text.is_none() { Some(data_encoding::BASE64.encode(line.bytes)) } else { None },
-        row,
-        row_bytes: line.length_bytes,
-    }
+    let row = Reject::of(line.number, line.bytes, line.length_bytes);
+    Reject { field: wrong.field, rule: wrong.rule.map(str::to_owned), error: wrong.error, ..row }
 }

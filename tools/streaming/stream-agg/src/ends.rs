@@ -227,7 +227,7 @@ pub(crate) fn again(
                     return Ok(());
                 }
             }
-            Event::End(_) => return Ok(()),
+            Event::End(..) => return Ok(()),
             _ if heard.elapsed() > connection.patience() => {
                 return Err(reader.explain(kafka::Error::Timeout)).doing(doing());
             }

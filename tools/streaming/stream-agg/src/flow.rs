@@ -99,6 +99,8 @@ struct Flow<'a> {
     room: Room,
     messages: u64,
     since: Instant,
+    /// When we asked last how far the others are.
+    asked: Instant,
 }
 
 /// Reads and writes until it is told to stop, or all is done.
@@ -154,6 +156,7 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
         room: job.reading.room(),
         messages: 0,
         since: Instant::now(),
+        asked: Instant::now(),
     };
     let went = flow.go(&reader, &stop);
     if topics.until_end && matches!(went, Ok(Answer::Yes)) {
@@ -262,7 +265,7 @@ impl Flow<'_> {
         match event {
             Event::Message(message) if message.topic() == self.parts => self.part(&message)?,
             Event::Message(message) => self.message(&message)?,
-            Event::End(place) => self.ended(&place),
+            Event::End(place, offset) => self.ended(&place, offset),
             Event::Assigned(places) => self.assigned(reader, &places)?,
             Event::Revoked(_) => {
                 if !reader.has_lost() {
@@ -286,10 +289,10 @@ impl Flow<'_> {
         if due || ended {
             self.commit(reader)?;
         }
-        Ok((ended && self.is_done()).then_some(Answer::Yes))
+        Ok((ended && self.is_done() && self.are_others_done(reader)?).then_some(Answer::Yes))
     }
 
-    fn lane_of(&mut self, topic: &str, partition: i32) -> Option<(usize, usize)> {
+    fn lane_of(&self, topic: &str, partition: i32) -> Option<(usize, usize)> {
         self.lanes.iter().enumerate().find_map(|(lane, found)| {
             let is_it = |source: &Source| source.place.partition == partition && source.place.topic == topic;
             found.sources.iter().position(is_it).map(|source| (lane, source))
@@ -363,11 +366,16 @@ impl Flow<'_> {
         self.sender.check()
     }
 
-    fn ended(&mut self, place: &Place) {
+    fn ended(&mut self, place: &Place, offset: i64) {
         if place.topic == self.parts {
-            self.at_end.insert(place.partition);
+            if let Some(end) = self.ends.get_mut(&place.partition) {
+                self.at_end.insert(place.partition);
+                end.next = end.next.max(offset);
+            }
         } else if let Some((lane, source)) = self.lane_of(&place.topic, place.partition) {
-            self.lanes[lane].sources[source].at_end = true;
+            let source = &mut self.lanes[lane].sources[source];
+            source.at_end = true;
+            source.next = source.next.max(offset);
         }
     }
 
@@ -397,6 +405,32 @@ impl Flow<'_> {
         let nothing_new = self.at_end.len() == self.ends.len();
         let closed = || self.ends.values().all(|end| end.is_over(&self.job.plan));
         nothing_new && (!self.topics.flush || closed())
+    }
+
+    /// Whether the other members have read what they have, and we what they made of it. What a
+    /// dead one had will be given to us.
+    fn are_others_done(&mut self, reader: &Consumer) -> cli::Result<bool> {
+        let doing = "asking how far the group is";
+        let sources = self.all.iter().filter(|place| self.lane_of(&place.topic, place.partition).is_none());
+        let mut others: Vec<_> = sources.cloned().collect();
+        let parts: Vec<_> = (0..self.parts_count).map(|number| Place::new(&self.parts, number)).collect();
+        others.extend(parts.iter().filter(|place| !self.ends.contains_key(&place.partition)).cloned());
+        if others.is_empty() {
+            return Ok(true);
+        }
+        if self.asked.elapsed() < Duration::from_millis(200) {
+            return Ok(false);
+        }
+        self.asked = Instant::now();
+        let mut come = self.cluster.begins(&others).doing(doing)?;
+        let committed = reader.committed(&others).doing(doing)?;
+        come.extend(committed.into_iter().map(|(place, committed)| (place, committed.offset)));
+        come.extend(self.ends.iter().map(|(number, end)| (Place::new(&self.parts, *number), end.next)));
+        // What is about to be committed counts as well.
+        let asks = self.connection.cluster_uncommitted().doing(doing)?;
+        let mut ends = asks.ends(&parts).doing(doing)?;
+        ends.extend(self.pinned.iter().map(|(place, end)| (place.clone(), *end)));
+        Ok(come.iter().all(|(place, come)| ends.get(place).is_none_or(|end| come >= end)))
     }
 
     /// The group gives us partitions: takes them up where they were.

@@ -4,7 +4,7 @@ use model::Reject;
 use ndjson::{Block, Fields, Habit, Line, Value};
 use window::{Decimal, Input, Side};
 
-use crate::time::{self, Unit};
+use crate::time::{self, Clock, Unit};
 
 /// The longest line: 1 MiB.
 pub(crate) const LINE_BYTES: usize = 1 << 20;
@@ -82,6 +82,7 @@ pub(crate) struct Batch {
     /// What the events' places point into.
     text: String,
     values: Vec<Kept>,
+    numbers: Vec<Decimal>,
 }
 
 /// A line that was read.
@@ -121,13 +122,17 @@ type Span = (usize, usize);
 enum Kept {
     Nothing,
     Here,
-    Number(Decimal),
+    /// Its place among the numbers.
+    Number(usize),
     Json(Span),
 }
 
 /// What lines are read with.
 #[derive(Debug)]
-pub(crate) struct Room([Vec<Value<'static>>; 2]);
+pub(crate) struct Room {
+    found: [Vec<Value<'static>>; 2],
+    clock: Clock,
+}
 
 impl Batch {
     pub(crate) fn clear(&mut self) {
@@ -135,6 +140,7 @@ impl Batch {
         self.lines = 0;
         self.text.clear();
         self.values.clear();
+        self.numbers.clear();
     }
 
     pub(crate) fn key(&self, found: &Found) -> &[u8] {
@@ -156,7 +162,7 @@ impl Batch {
         values.extend(self.values[found.values..found.values + count].iter().map(|kept| match *kept {
             Kept::Nothing => Input::Nothing,
             Kept::Here => Input::Here,
-            Kept::Number(number) => Input::Number(number),
+            Kept::Number(at) => Input::Number(self.numbers[at]),
             Kept::Json((from, to)) => Input::Json(&self.text[from..to]),
         }));
     }
@@ -177,7 +183,7 @@ impl Batch {
 
 impl Reading {
     pub(crate) fn room(&self) -> Room {
-        Room([self.fields[0].none(), self.fields[1].none()])
+        Room { found: [self.fields[0].none(), self.fields[1].none()], clock: Clock::default() }
     }
 
     /// Reads the lines of a block; blank ones are passed over.
@@ -216,10 +222,10 @@ impl Reading {
     }
 
     pub(crate) fn row(&self, line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
-        let mut found = ndjson::emptied(std::mem::take(&mut room.0[0]));
+        let mut found = ndjson::emptied(std::mem::take(&mut room.found[0]));
         let read = self.fields[0].find(line, &mut found).map_err(Bad::from);
         let read = read.and_then(|()| self.event(&found, line, room, batch));
-        room.0[0] = ndjson::emptied(found);
+        room.found[0] = ndjson::emptied(found);
         read
     }
 
@@ -228,7 +234,7 @@ impl Reading {
     fn event(&self, found: &[Value], line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
         match self.message(found, batch)? {
             (topic, partition, Side::Left) => {
-                self.left(found, batch).map(|found| Found { topic, partition, ..found })
+                self.left(found, &mut room.clock, batch).map(|found| Found { topic, partition, ..found })
             }
             (topic, partition, Side::Right) => {
                 self.joined_row(line, room, batch).map(|found| Found { topic, partition, ..found })
@@ -238,10 +244,10 @@ impl Reading {
 
     /// A row of the topic that is joined.
     pub(crate) fn joined_row(&self, line: &[u8], room: &mut Room, batch: &mut Batch) -> Result<Found, Bad> {
-        let mut found = ndjson::emptied(std::mem::take(&mut room.0[1]));
+        let mut found = ndjson::emptied(std::mem::take(&mut room.found[1]));
         let read = self.fields[1].find(line, &mut found).map_err(Bad::from);
-        let read = read.and_then(|()| self.right(&found, batch));
-        room.0[1] = ndjson::emptied(found);
+        let read = read.and_then(|()| self.right(&found, &mut room.clock, batch));
+        room.found[1] = ndjson::emptied(found);
         read
     }
 
@@ -275,8 +281,8 @@ impl Reading {
     }
 
     #[inline]
-    fn left(&self, found: &[Value], batch: &mut Batch) -> Result<Found, Bad> {
-        let time_us = self.time(&self.time[0], found)?;
+    fn left(&self, found: &[Value], clock: &mut Clock, batch: &mut Batch) -> Result<Found, Bad> {
+        let time_us = self.time(&self.time[0], found, clock)?;
         let joins = self.joined.is_some();
         let both = [found, &[]];
         let key = key_of(if joins { &self.on[0] } else { &self.keys }, both, batch)?;
@@ -289,8 +295,8 @@ impl Reading {
         Ok(Found { time_us, key, values, identity, topic: (0, 0), partition: 0, side: Side::Left })
     }
 
-    fn right(&self, found: &[Value], batch: &mut Batch) -> Result<Found, Bad> {
-        let time_us = self.time(&self.time[1], found)?;
+    fn right(&self, found: &[Value], clock: &mut Clock, batch: &mut Batch) -> Result<Found, Bad> {
+        let time_us = self.time(&self.time[1], found, clock)?;
         let both = [&[], found];
         let key = key_of(&self.on[1], both, batch)?;
         let values = self.put_values(both, batch)?;
@@ -299,11 +305,11 @@ impl Reading {
     }
 
     #[inline]
-    fn time(&self, place: &Place, found: &[Value]) -> Result<i64, Bad> {
+    fn time(&self, place: &Place, found: &[Value], clock: &mut Clock) -> Result<i64, Bad> {
         let time = match (found[place.slot], self.unit) {
             (Value::Text(text), _) => match text.unescaped() {
-                Some(text) => time::of_text(text),
-                None => time::of_text(&text.plain()),
+                Some(text) => clock.of_text(text),
+                None => clock.of_text(&text.plain()),
             }
             .ok_or_else(|| Bad::field(place, "not a time of RFC 3339 such as 2026-01-31T12:00:00Z"))?,
             (Value::Number(text), Some(unit)) => {
@@ -329,10 +335,12 @@ impl Reading {
                 Origin::Earlier(at) => batch.values[first + at],
                 Origin::Number(place) => match value(place, found) {
                     Value::Missing | Value::Null => Kept::Nothing,
-                    Value::Number(text) => Kept::Number(
-                        text.parse()
-                            .map_err(|error| Bad::field(place, window::NotExact::to_string(&error)))?,
-                    ),
+                    Value::Number(text) => {
+                        let number = text.parse();
+                        let told = |error| Bad::field(place, window::NotExact::to_string(&error));
+                        batch.numbers.push(number.map_err(told)?);
+                        Kept::Number(batch.numbers.len() - 1)
+                    }
                     other => {
                         let why = format!("a number is needed, this is {}", other.kind());
                         return Err(Bad::field(place, why));

@@ -95,7 +95,8 @@ impl<'a> Stage<'a> {
         sink: &mut impl FnMut(&Row),
     ) -> Result<Fate, Bad> {
         let time_us = found.time_us;
-        if self.is_late(at, time_us) {
+        // Where nothing is remembered the engine itself says so.
+        if self.remembers() && self.is_late(at, time_us) {
             return Ok(Fate::Late);
         }
         if let Some(seen) = self.seen.as_mut().filter(|_| found.side == Side::Left)
@@ -104,7 +105,6 @@ impl<'a> Stage<'a> {
             self.engine.saw(at, time_us, sink);
             return Ok(Fate::Duplicate);
         }
-        let mut values = emptied(std::mem::take(&mut self.values));
         if let Some(join) = &mut self.join {
             let (job, engine, pairs) = (self.job, &mut self.engine, &mut self.pairs);
             let mut wrong = None;
@@ -124,10 +124,15 @@ impl<'a> Stage<'a> {
                 return Err(bad);
             }
         } else {
+            let mut values = emptied(std::mem::take(&mut self.values));
             batch.values(found, self.job.reading.inputs.len(), &mut values);
-            self.engine.push(at, time_us, batch.key(found), &values, sink);
+            let fate = self.engine.add(at, time_us, batch.key(found), &values, sink);
+            self.values = emptied(values);
+            if fate == window::Fate::Late {
+                return Ok(Fate::Late);
+            }
+            self.engine.saw(at, time_us, sink);
         }
-        self.values = emptied(values);
         Ok(Fate::Counted)
     }
 

@@ -1,7 +1,7 @@
 //! Times of rows, and of windows.
 
 use ndjson::time::DAY_US;
-pub(crate) use ndjson::time::{of_text, write};
+pub(crate) use ndjson::time::{Clock, write};
 
 /// What a number that is a time counts, since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_years_rows_may_be_of_end_in_2200() {
-        let sane = |text: &str| of_text(text).is_some_and(is_sane);
+        let sane = |text: &str| ndjson::time::of_text(text).is_some_and(is_sane);
         assert!(sane("1970-01-01T00:00:00Z") && sane("2199-12-31T23:59:59.999999Z"));
         assert!(!sane("1969-12-31T23:59:59Z") && !sane("2200-01-01T00:00:00Z"));
     }

@@ -350,7 +350,7 @@ impl<'a> Loading<'a> {
 
     fn send(&mut self) -> cli::Result<()> {
         if self.stop.requested() {
-            return Err(Error::unavailable(&self.doing, "interrupted"));
+            return Err(Error::unavailable(&self.doing, self.stop.why()));
         }
         let Some(copy) = &mut self.copy else { return Ok(()) };
         let room = Vec::with_capacity(SEND_BYTES + (64 << 10));

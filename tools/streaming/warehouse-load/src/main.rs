@@ -59,6 +59,7 @@ mod row;
 mod sql;
 
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ use database::Patience;
 use database::load::Session;
 use model::Load;
 use pipeline::{Secret, Span};
-use process::Stop;
+use process::{Awaited, Stop};
 
 use crate::job::{From, Job};
 use crate::load::{Loader, Name, told};
@@ -160,9 +161,10 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         Verb::Apply(asked) => (asked, true),
     };
     let job = Job::of(asked)?;
-    let stop = Arc::new(Stop::on_signals().doing("catching signals")?);
+    let limit = asked.timeout.map(|limit| Instant::now() + Duration::from(limit));
+    let stop = Arc::new(Stop::on_signals().and_then(|stop| stop.at(limit)).doing("catching signals")?);
     let doing = format!("reading {} in {}", job.table, job.url);
-    let patience = patience(&stop, asked.timeout);
+    let patience = patience(&stop);
     let session = told(&doing, Session::open(&job.url, job.password.as_deref(), &patience))?;
     let target = told(&doing, session.table(&job.table))?;
     let rejects = asked.reject.as_deref().map(rejects::Rejects::open).transpose()?;
@@ -177,20 +179,29 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     };
     loader.check()?;
     let From::Input(input) = &job.from;
-    let (answer, load) = of_input(loader, input, asked.load_id.clone(), applies, out)?;
+    let (answer, load) = of_input(loader, input, asked.load_id.clone(), applies, &stop, out)?;
     asked.metrics.write(&metrics(&load))?;
     say(&load);
     Ok(answer)
 }
 
 /// The database is waited for until a signal comes or time is up.
-fn patience(stop: &Arc<Stop>, limit: Option<Span>) -> Patience {
-    let (stop, end) = (Arc::clone(stop), limit.map(|limit| Instant::now() + Duration::from(limit)));
-    Patience::until(move || match end {
-        _ if stop.requested() => Some("interrupted"),
-        Some(end) if Instant::now() >= end => Some("deadline"),
-        _ => None,
+fn patience(stop: &Arc<Stop>) -> Patience {
+    let stop = Arc::clone(stop);
+    Patience::until(move || match stop.requested() {
+        true if stop.is_over() => Some("deadline"),
+        true => Some("interrupted"),
+        false => None,
     })
+}
+
+/// An input that is read until the end is asked for.
+fn awaited(input: &Input, stop: &Arc<Stop>) -> std::io::Result<Awaited<File>> {
+    let file = match input {
+        Input::Stdin => File::from(std::io::stdin().as_fd().try_clone_to_owned()?),
+        Input::File(path) => File::open(path)?,
+    };
+    Ok(Awaited::new(file, stop))
 }
 
 /// A load of one input.
@@ -199,31 +210,37 @@ fn of_input(
     input: &Input,
     id: Option<String>,
     applies: bool,
+    stop: &Arc<Stop>,
     out: &mut Out,
 ) -> cli::Result<(Answer, Load)> {
     let mut name = Name { source: input.to_string(), id };
     let doing = format!("reading {input}");
-    let sha256 = match input {
-        // What can be read twice has its name before it is copied.
+    // What can be read twice has its name before it is copied.
+    let hashed = || match input {
         Input::File(path) => {
             let file = File::open(path).doing(&doing)?;
             let regular = file.metadata().is_ok_and(|meta| meta.is_file());
-            if regular { Some(load::hash(file).doing(&doing)?) } else { None }
+            if regular { load::hash(file).doing(&doing).map(Some) } else { Ok(None) }
         }
-        Input::Stdin => None,
+        Input::Stdin => Ok(None),
     };
     if name.id.is_none() {
-        name.id = sha256.as_deref().map(load::by_content);
+        name.id = hashed()?.as_deref().map(load::by_content);
     }
     let known = match &name.id {
         Some(id) => loader.known(&name.source, id)?,
         None => None,
     };
     let (answer, load) = if let Some(load) = known {
+        if let Some(ours) = hashed()?.filter(|ours| *ours != load.sha256) {
+            let why = format!("load_changed: the ledger has {} with other rows", load.load_id);
+            return Err(Error::invalid(doing, why).hint(format!("theirs are {}, these {ours}", load.sha256)));
+        }
         (Answer::Yes, load)
     } else {
-        let mut feed =
-            |take: &mut dyn FnMut(&ndjson::Line) -> cli::Result<()>| load::lines(input.open()?, &doing, take);
+        let mut feed = |take: &mut dyn FnMut(&ndjson::Line) -> cli::Result<()>| {
+            load::lines(awaited(input, stop).doing(&doing)?, &doing, take)
+        };
         if !applies {
             let plan = loader.plan(&name, &mut feed)?;
             out.emit(&plan)?;
@@ -232,10 +249,6 @@ fn of_input(
         }
         loader.apply(&name, &mut feed)?
     };
-    if let Some(sha256) = sha256.filter(|sha256| *sha256 != load.sha256) {
-        let why = format!("load_changed: the ledger has {} with other rows", load.load_id);
-        return Err(Error::invalid(doing, why).hint(format!("theirs are {}, these {sha256}", load.sha256)));
-    }
     if applies && answer == Answer::Yes {
         out.emit(&load)?;
     }
