@@ -401,9 +401,10 @@ impl Engine {
                     let (start, told) = (from.i64()?, from.flag()?);
                     let mut pane = Pane { told, ..Pane::default() };
                     for _ in 0..from.u64()? {
-                        let (key, rows) = (from.bytes()?.into(), from.u64()?);
+                        let (key, rows) = (from.bytes()?, from.u64()?);
                         let states = restored(&engine.plan, &mut from)?;
-                        pane.groups.insert(key, Group { states, rows });
+                        engine.bytes += group_bytes(&engine.plan, key);
+                        pane.groups.insert(key.into(), Group { states, rows });
                     }
                     panes.insert(start, pane);
                 }
@@ -439,7 +440,7 @@ impl Engine {
             let group = if let Some(group) = pane.groups.get_mut(key) {
                 group
             } else {
-                self.bytes += GROUP_BYTES + key.len() + self.plan.aggregates.len() * size_of::<State>();
+                self.bytes += group_bytes(&self.plan, key);
                 let new = || Group { states: begun(&self.plan), rows: 0 };
                 pane.groups.entry(key.into()).or_insert_with(new)
             };
@@ -555,6 +556,11 @@ impl Plan {
     fn tells_at_close(&self) -> bool {
         self.emit != Emit::Updates || self.lateness_us == 0
     }
+}
+
+/// About how much memory a group takes.
+fn group_bytes(plan: &Plan, key: &[u8]) -> usize {
+    GROUP_BYTES + key.len() + plan.aggregates.len() * size_of::<State>()
 }
 
 /// A part of a window: its start, its end, its key, and how far its aggregates have come.

@@ -107,3 +107,33 @@ cmp in-memory spilled || fail "spilled windows are others"
 /usr/bin/time -f %M -o whole.kib "$BASH" -c "$(declare -f many); many --threads 1" >/dev/null 2>"$ERR"
 [ "$(($(cat spilled.kib) * 2))" -lt "$(cat whole.kib)" ] || fail "$(cat spilled.kib) KiB with spilling, $(cat whole.kib) without"
 proved "windows that do not fit: the same rows in $(cat spilled.kib) KiB that take $(cat whole.kib) in memory"
+
+# With a checkpoint what was spilled stays, too: killed as soon as a new one is there, again and again.
+ROUNDS=10
+[ -z "${SOAK:-}" ] || ROUNDS=100
+MANY=(stream-agg --window 'hop:1h,30m' --time ts --watermark 5s --key id --agg "n=count,sum:amount,first:country" many.rows)
+spilling=("${MANY[@]}" --max-state 2MiB --checkpoint spilled.cp --checkpoint-every 50ms --out spilled.out --reject spilled.reject)
+place() { stat -c %i spilled.cp 2>/dev/null || true; }
+went_on() { [ "$(place)" != "$before" ] || ! kill -0 "$pid" 2>/dev/null; }
+spilled=0
+for _ in $(seq "$ROUNDS"); do
+  before=$(place)
+  "${spilling[@]}" 2>"$ERR" &
+  pid=$!
+  within 60 went_on
+  kill -KILL "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  if [ -s spilled.cp.spool ]; then spilled=$((spilled + 1)); fi
+done
+[ "$spilled" -ge 1 ] || fail "nothing was spilled at any of $ROUNDS kills"
+cp spilled.cp half.cp && cp spilled.cp.spool half.cp.spool
+halved() { "${MANY[@]}" --checkpoint half.cp --out half.out --reject half.reject "$@"; }
+expect 2 halved
+complains "give --max-state as before"
+truncate -s -1 half.cp.spool
+cp spilled.out half.out && cp spilled.reject half.reject
+expect 2 halved --max-state 2MiB
+complains "not the file the checkpoint is of"
+expect 0 "${spilling[@]}"
+cmp in-memory spilled.out || fail "spilled windows are others after $ROUNDS kills"
+proved "spilled windows and checkpoints: killed $ROUNDS times, $spilled of them with something spilled, the rows are the same"

@@ -8,6 +8,7 @@ use cli::{Context, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::run::Counts;
+use crate::spill::Spilled;
 
 /// What is kept beside the engine's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub(crate) struct Place {
     pub(crate) counts: Counts,
     /// Whether every window was closed at the input's end.
     pub(crate) done: bool,
+    /// What is in the file beside the checkpoint.
+    #[serde(default)]
+    pub(crate) spilled: Spilled,
 }
 
 /// The file, held against other runs.
@@ -59,6 +63,13 @@ impl Checkpoint {
         let (place, state) = rest.split_at_checked(length).ok_or_else(corrupt)?;
         let place = serde_json::from_slice(place).invalid(&doing)?;
         Ok((this, Some((place, state.to_vec()))))
+    }
+
+    /// The file beside it.
+    pub(crate) fn spool(&self) -> PathBuf {
+        let mut path = self.path.as_os_str().to_owned();
+        path.push(".spool");
+        path.into()
     }
 
     pub(crate) fn write(&self, place: &Place, state: &[u8]) -> cli::Result<()> {

@@ -124,7 +124,8 @@
 //!
 //! Windows are in memory, unless `--max-state` bounds it: then parts of them go
 //! into a temporary file, and are merged when the windows close. That is for
-//! lines, without checkpoints, and for windows that come out once.
+//! lines, and for windows that come out once. With a checkpoint the file is
+//! FILE.spool beside it, and stays as long as the checkpoint.
 
 mod checkpoint;
 mod crew;
@@ -247,11 +248,11 @@ struct Args {
     /// Keep the state in FILE, and go on from it
     #[arg(long, value_name = "FILE", requires = "out")]
     checkpoint: Option<PathBuf>,
-    /// How much memory windows may take; what is more goes into a temporary file
-    #[arg(long, value_name = "SIZE", conflicts_with_all = ["checkpoint", "from", "kafka"])]
+    /// How much memory windows may take; what is more goes into a file
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["from", "kafka"])]
     max_state: Option<Size>,
     /// Where that file is [default: $TMPDIR, or /tmp]
-    #[arg(long, value_name = "DIR", requires = "max_state")]
+    #[arg(long, value_name = "DIR", requires = "max_state", conflicts_with = "checkpoint")]
     spool: Option<PathBuf>,
     /// How often the state is kept
     #[arg(long, value_name = "TIME", default_value = "5s")]

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use cli::{Context, Error, Input, Kept, Out};
 use ndjson::{Block, Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pipeline::Size;
 use process::Stop;
 use serde::{Deserialize, Serialize};
 use window::{Engine, Row};
@@ -19,7 +18,7 @@ use crate::checkpoint::{self, Checkpoint, Place};
 use crate::crew::{Crew, Shift};
 use crate::job::Job;
 use crate::read::{BETWEEN, Bad, Batch, Found, LINE_BYTES};
-use crate::spill::Spill;
+use crate::spill::{Spill, Spilled};
 use crate::stage::{Fate, Stage};
 use crate::topics::Aside;
 use crate::{Args, AtEof, time};
@@ -104,7 +103,7 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     let mut run = Run {
         job,
         stage,
-        spill: args.max_state.map(|most| spilling(args, most, job)).transpose()?,
+        spill: spilling(args, job, checkpoint.as_ref(), place.spilled)?,
         out,
         file: kept(args.out.as_ref(), place.out_bytes)?,
         late: kept(Aside::file(args.late.as_ref()), place.late_bytes)?,
@@ -129,10 +128,26 @@ pub(crate) fn run(job: &Job, args: &Args, out: &mut Out) -> cli::Result<Counts> 
     Ok(run.counts)
 }
 
-/// Room on a disk for what does not fit.
-fn spilling(args: &Args, most: Size, job: &Job) -> cli::Result<Spill> {
+/// Room on a disk for what does not fit, with what is there already.
+fn spilling(
+    args: &Args,
+    job: &Job,
+    checkpoint: Option<&Checkpoint>,
+    spilled: Spilled,
+) -> cli::Result<Option<Spill>> {
+    let Some(most) = args.max_state else {
+        if spilled.is_empty() {
+            return Ok(None);
+        }
+        let why = "windows were spilled beside it";
+        return Err(Error::invalid("going on from the checkpoint", why).hint("give --max-state as before"));
+    };
+    let most_bytes = usize::try_from(most.bytes).unwrap_or(usize::MAX);
+    if let Some(checkpoint) = checkpoint {
+        return Spill::kept(&checkpoint.spool(), spilled, most_bytes, &job.plan).map(Some);
+    }
     let dir = args.spool.clone().unwrap_or_else(std::env::temp_dir);
-    Spill::new(&dir, usize::try_from(most.bytes).unwrap_or(usize::MAX), &job.plan)
+    Spill::new(&dir, most_bytes, &job.plan).map(Some)
 }
 
 /// Lines and the events in them.
@@ -364,6 +379,8 @@ impl Run<'_> {
         let (out_bytes, late_bytes, reject_bytes) =
             (sync(&mut self.file)?, sync(&mut self.late)?, sync(&mut self.reject)?);
         let (offset_bytes, lines_taken) = self.at;
+        let engine = &mut self.stage.engine;
+        let spilled = self.spill.as_mut().map(|spill| spill.keep(engine)).transpose()?.unwrap_or_default();
         let before_sha256 = lines.input().before(offset_bytes).doing(format!("reading {}", self.name))?;
         let place = Place {
             fingerprint: self.job.fingerprint.clone(),
@@ -375,8 +392,10 @@ impl Run<'_> {
             reject_bytes,
             counts: self.counts,
             done,
+            spilled,
         };
-        checkpoint.write(&place, &self.stage.save())
+        checkpoint.write(&place, &self.stage.save())?;
+        self.spill.as_mut().map_or(Ok(()), Spill::give_back)
     }
 }
 

@@ -1,16 +1,21 @@
 //! Windows that are larger than the memory they may take.
 //!
-//! When the engine holds too much, all of it goes into a temporary file: a run, ordered by window
-//! and key. When a window closes, the engine's rows of it and those of all runs are merged.
+//! When the engine holds too much, all of it goes into a file: a run, ordered by window and key.
+//! When a window closes, the engine's rows of it and those of all runs are merged. The file is only
+//! added to; what no checkpoint needs any more is given back to the disk.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use cli::{Context, Error};
+use nix::fcntl::{FallocateFlags, fallocate};
+use serde::{Deserialize, Serialize};
 use window::{Engine, Plan, Row};
+
+use crate::checkpoint;
 
 /// A row's part, and how long a window stays open after its start.
 const DOING: &str = "spilling windows";
@@ -26,11 +31,55 @@ pub(crate) struct Spill {
     windows: BTreeMap<i64, Vec<(u64, u64)>>,
     /// Rows the engine brought out of windows of which there is more here.
     rows: BTreeMap<i64, Vec<Vec<u8>>>,
+    /// What was read and is not given back yet.
+    gone: Vec<(u64, u64)>,
+    /// Whether a checkpoint may need what is gone.
+    is_kept: bool,
+}
+
+/// What a checkpoint knows of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spilled {
+    end: u64,
+    windows: BTreeMap<i64, Vec<(u64, u64)>>,
+    /// The SHA-256 of its last bytes, up to 4096 of them.
+    end_sha256: String,
+}
+
+impl Spilled {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.windows.is_empty()
+    }
 }
 
 impl Spill {
     /// Nothing yet; the file is below `dir`, and gone with the process.
     pub(crate) fn new(dir: &Path, most_bytes: usize, plan: &Plan) -> cli::Result<Self> {
+        let open_us = Self::open_us(plan)?;
+        let file = tempfile::tempfile_in(dir).doing(format!("making a file in {}", dir.display()))?;
+        let (windows, rows, gone) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Ok(Self { file, end: 0, most_bytes, open_us, windows, rows, gone, is_kept: false })
+    }
+
+    /// What a checkpoint knows of, in that file.
+    pub(crate) fn kept(path: &Path, spilled: Spilled, most_bytes: usize, plan: &Plan) -> cli::Result<Self> {
+        let open_us = Self::open_us(plan)?;
+        let doing = format!("reading {}", path.display());
+        let mut options = OpenOptions::new();
+        let file = options.create(true).read(true).write(true).truncate(false).open(path).doing(&doing)?;
+        let Spilled { end, windows, end_sha256 } = spilled;
+        let there = file.metadata().doing(&doing)?.len();
+        if there < end || (end > 0 && checkpoint::before(&file, end).doing(&doing)? != end_sha256) {
+            return Err(Error::invalid(doing, "not the file the checkpoint is of")
+                .hint("remove the checkpoint to begin anew"));
+        }
+        file.set_len(end).doing(&doing)?;
+        let (rows, gone) = (BTreeMap::new(), Vec::new());
+        Ok(Self { file, end, most_bytes, open_us, windows, rows, gone, is_kept: true })
+    }
+
+    /// How long a window is open, if it comes out once.
+    fn open_us(plan: &Plan) -> cli::Result<i64> {
         let size_us = match plan.windows {
             window::Windows::Tumbling { size_us } | window::Windows::Hopping { size_us, .. } => size_us,
             window::Windows::Session { .. } => {
@@ -42,9 +91,7 @@ impl Spill {
             return Err(Error::invalid("reading arguments", "windows that are revised cannot be spilled")
                 .hint("--max-state goes with --emit final"));
         }
-        let file = tempfile::tempfile_in(dir).doing(format!("making a file in {}", dir.display()))?;
-        let open_us = size_us.saturating_add(plan.lateness_us);
-        Ok(Self { file, end: 0, most_bytes, open_us, windows: BTreeMap::new(), rows: BTreeMap::new() })
+        Ok(size_us.saturating_add(plan.lateness_us))
     }
 
     /// Whether a row of the engine is only a part of what there is; if so it is taken.
@@ -61,6 +108,11 @@ impl Spill {
     /// to be merged with: then nothing is twice in memory.
     pub(crate) fn relieve(&mut self, engine: &mut Engine, at_last: bool) -> cli::Result<()> {
         let most_bytes = if at_last && !self.windows.is_empty() { 0 } else { self.most_bytes };
+        self.leave(engine, most_bytes)
+    }
+
+    /// Leaves the engine with no more than that.
+    fn leave(&mut self, engine: &mut Engine, most_bytes: usize) -> cli::Result<()> {
         if engine.bytes() <= most_bytes {
             return Ok(());
         }
@@ -105,9 +157,37 @@ impl Spill {
             let rows = self.rows.remove(&start_us).unwrap_or_default();
             let runs = ranges.iter().map(|&(from, to)| Run::stored(&self.file, from, to));
             merge(runs.chain([Run::held(rows)]).collect(), plan, sink)?;
-            if self.windows.is_empty() {
-                self.file.set_len(0).doing(DOING)?;
-                self.end = 0;
+            self.gone.extend(ranges);
+            if !self.is_kept {
+                self.give_back()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the file to the disk, for a checkpoint, which holds what the engine still has: little
+    /// enough to be copied a few times.
+    pub(crate) fn keep(&mut self, engine: &mut Engine) -> cli::Result<Spilled> {
+        self.leave(engine, self.most_bytes / 4)?;
+        if self.windows.is_empty() {
+            return Ok(Spilled::default());
+        }
+        self.file.sync_data().doing(DOING)?;
+        let end_sha256 = checkpoint::before(&self.file, self.end).doing(DOING)?;
+        Ok(Spilled { end: self.end, windows: self.windows.clone(), end_sha256 })
+    }
+
+    /// Gives back to the disk what was read: no checkpoint needs it now.
+    pub(crate) fn give_back(&mut self) -> cli::Result<()> {
+        if self.windows.is_empty() && self.end > 0 {
+            self.file.set_len(0).doing(DOING)?;
+            (self.end, self.gone) = (0, Vec::new());
+        }
+        let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        for (from, to) in self.gone.drain(..) {
+            // A disk that cannot do this keeps it until all windows are closed.
+            if let (Ok(from), Ok(length)) = (i64::try_from(from), i64::try_from(to - from)) {
+                let _cannot = fallocate(&self.file, hole, from, length);
             }
         }
         Ok(())
