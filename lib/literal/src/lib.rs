@@ -14,11 +14,14 @@ use serde_json::Value;
 /// Lines are not longer, where that can be helped.
 const COLUMNS: usize = 110;
 
-/// A value as Python writes it; what does not fit into a line stands on several, `indent` deep.
+/// A value as Python writes it; what does not fit into a line stands on several, `indent` deep,
+/// except for lists of texts and numbers alone.
 pub fn python(value: &Value, indent: usize) -> String {
     let flat = flat(value);
+    let is_plain = |value: &Value| !value.is_array() && !value.is_object();
     let (open, close, items): (_, _, Vec<String>) = match value {
         _ if indent + flat.len() <= COLUMNS => return flat,
+        Value::Array(items) if items.iter().all(is_plain) => return flat,
         Value::Array(items) => ('[', ']', items.iter().map(|item| python(item, indent + 4)).collect()),
         Value::Object(fields) => {
             let field = |(name, value): (&String, &Value)| {
@@ -95,9 +98,10 @@ mod tests {
     #[test]
     fn a_value_that_is_long_stands_on_several_lines() {
         let long = "x".repeat(60);
-        let value = json!({"a": [long, long], "b": null, "c": true});
+        let value = json!({"a": [[long], [long]], "b": null, "c": true, "d": [long, long]});
+        let lists = format!("    \"a\": [\n        [\"{long}\"],\n        [\"{long}\"],\n    ],\n");
         let want = format!(
-            "{{\n    \"a\": [\n        \"{long}\",\n        \"{long}\",\n    ],\n    \"b\": None,\n    \"c\": True,\n}}"
+            "{{\n{lists}    \"b\": None,\n    \"c\": True,\n    \"d\": [\"{long}\", \"{long}\"],\n}}"
         );
         assert_eq!(python(&value, 0), want);
         assert_eq!(python(&json!({"a": [1, -2.5]}), 0), r#"{"a": [1, -2.5]}"#);
