@@ -14,7 +14,7 @@ use crate::{Error, File, Lake, Result};
 pub struct Rows {
     schema: Schema,
     name: String,
-    rows: RowIter<'static>,
+    reader: RowIter<'static>,
     sha256: String,
 }
 
@@ -33,8 +33,8 @@ impl Lake {
             return Err(wrong(format!("it has {} bytes, and not {}", content.len(), file.bytes)));
         }
         let sha256 = files::sha256_hex(&content);
-        let rows = RowIter::from_file_into(Box::new(SerializedFileReader::new(Bytes::from(content))?));
-        Ok(Rows { schema, name: file.file.clone(), rows, sha256 })
+        let reader = RowIter::from_file_into(Box::new(SerializedFileReader::new(Bytes::from(content))?));
+        Ok(Rows { schema, name: file.file.clone(), reader, sha256 })
     }
 }
 
@@ -49,7 +49,7 @@ impl Rows {
     /// # Errors
     /// Fails if the file is broken.
     pub fn next(&mut self, line: &mut Vec<u8>) -> Result<bool> {
-        let Some(row) = self.rows.next().transpose()? else { return Ok(false) };
+        let Some(row) = self.reader.next().transpose()? else { return Ok(false) };
         line.clear();
         line.push(b'{');
         for (name, field) in row.get_column_iter() {
@@ -126,8 +126,8 @@ mod tests {
         let empty = r#"{"i":null,"x":null,"w":null,"f":null,"b":null,"s":null,"t":null,"d":null,"j":null}"#;
         let table = Table::new(schema.clone(), Vec::new()).unwrap();
         let (file, _) = table.encode([row.as_bytes(), b"{}"]).unwrap();
-        let rows = RowIter::from_file_into(Box::new(SerializedFileReader::new(Bytes::from(file)).unwrap()));
-        let mut rows = Rows { schema, name: String::new(), rows, sha256: String::new() };
+        let reader = RowIter::from_file_into(Box::new(SerializedFileReader::new(Bytes::from(file)).unwrap()));
+        let mut rows = Rows { schema, name: String::new(), reader, sha256: String::new() };
         let mut line = Vec::new();
         for want in [row, empty] {
             assert!(rows.next(&mut line).unwrap());
