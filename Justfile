@@ -69,10 +69,6 @@ bench-stream-lake *args:
 soak *args:
     tests/bench/ha --only soak {{args}}
 
-# A broker and a relay killed under load: at times nothing moves for minutes afterwards, and it is not known yet why
-soak-broker-lost:
-    BAREPLANE_BIN=$CARGO_TARGET_DIR/debug bash tests/soak/kafka-broker-lost.sh
-
 # Feed the parsers what nobody wrote, a while each (needs cargo-fuzz and a nightly)
 fuzz seconds="60":
     #!/usr/bin/env bash

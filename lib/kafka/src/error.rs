@@ -30,6 +30,10 @@ pub enum Error {
     /// The partitions went to another member of the group in the middle of a transaction.
     #[error("the group has given the partitions to another member")]
     Rebalanced,
+    /// The transaction cannot be ended: the client waits for a coordinator that is no broker
+    /// any more. A new writer with the same id breaks it off.
+    #[error("the group's coordinator was not found")]
+    Stuck,
     /// A message is longer than the brokers take.
     #[error("{0}")]
     TooLarge(String),
@@ -54,7 +58,7 @@ impl Error {
     /// The lower-case word closing lines and records carry.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Network(_) | Self::Timeout => "network",
+            Self::Network(_) | Self::Timeout | Self::Stuck => "network",
             Self::Auth(_) => "auth",
             Self::NoSuchTopic(_) => "no_such_topic",
             Self::TopicExists(_) => "topic_exists",
@@ -190,6 +194,7 @@ impl Fault for Error {
             | Self::Throttled(_)
             | Self::Timeout
             | Self::Rebalanced
+            | Self::Stuck
             | Self::Other(_) => Kind::Unavailable,
             Self::Auth(_)
             | Self::NoSuchTopic(_)

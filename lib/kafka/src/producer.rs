@@ -2,8 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer as _};
 
@@ -20,7 +23,7 @@ use crate::{Committed, Connection, Error, GroupMetadata, Place, Result};
 pub struct Producer {
     targets: RefCell<BTreeMap<String, Target>>,
     queue: Queue,
-    client: BaseProducer<Hearing>,
+    client: Arc<BaseProducer<Hearing>>,
     connection: Connection,
     sent: Cell<u64>,
     delivered: RefCell<Delivered>,
@@ -28,6 +31,9 @@ pub struct Producer {
     before: RefCell<Delivered>,
     failed: RefCell<Option<Error>>,
 }
+
+/// Longer than it takes until brokers agree on who is gone (`broker.session.timeout.ms`, 9 s).
+const STUCK: Duration = Duration::from_secs(10);
 
 /// A message to be written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +79,15 @@ pub struct Run {
     pub count: u64,
 }
 
+impl Run {
+    /// Adds what went to the same partition.
+    pub fn add(&mut self, other: Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.count += other.count;
+    }
+}
+
 impl Delivered {
     fn add(&mut self, topic: &str, partition: i32, offset: i64) {
         if !self.topics.contains_key(topic) {
@@ -84,10 +99,8 @@ impl Delivered {
         if runs.len() <= partition {
             runs.resize(partition + 1, None);
         }
-        let run = runs[partition].get_or_insert(Run { first: offset, last: offset, count: 0 });
-        run.first = run.first.min(offset);
-        run.last = run.last.max(offset);
-        run.count += 1;
+        let one = Run { first: offset, last: offset, count: 1 };
+        runs[partition].get_or_insert(Run { count: 0, ..one }).add(one);
     }
 
     /// Each partition something went to.
@@ -154,7 +167,7 @@ impl Producer {
         Ok(Self {
             targets: RefCell::default(),
             queue,
-            client,
+            client: Arc::new(client),
             connection,
             sent: Cell::new(0),
             delivered: RefCell::default(),
@@ -323,26 +336,43 @@ impl Producer {
     ///
     /// # Errors
     /// Fails if the group has given the partitions away, another writer with this id has
-    /// begun, or nobody answers in time.
-    pub fn send_offsets(&self, next: &BTreeMap<Place, i64>, group: &GroupMetadata) -> Result<()> {
+    /// begun, or nobody answers in time. After [`Error::Stuck`] only a new writer helps.
+    pub fn send_offsets(&self, next: &BTreeMap<Place, i64>, group: GroupMetadata) -> Result<()> {
         let list = listed(next.iter().map(|(place, offset)| (place, *offset)))?;
-        let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
-        self.transaction(done)
+        self.make_part(list, group)
     }
 
     /// The same with something beside each offset, for whoever goes on from there.
     ///
     /// # Errors
     /// As [`Producer::send_offsets`].
-    pub fn send_progress(&self, next: &BTreeMap<Place, Committed>, group: &GroupMetadata) -> Result<()> {
+    pub fn send_progress(&self, next: &BTreeMap<Place, Committed>, group: GroupMetadata) -> Result<()> {
         let list = listed(next.iter().map(|(place, next)| (place, next.offset)))?;
         for (place, next) in next {
             if let Some(mut entry) = list.find_partition(&place.topic, place.partition) {
                 entry.set_metadata(&next.metadata);
             }
         }
-        let done = self.client.send_offsets_to_transaction(&list, &group.0, self.connection.timeout);
-        self.transaction(done)
+        self.make_part(list, group)
+    }
+
+    /// librdkafka does not keep the time it is given here: it waits without an end for a
+    /// coordinator that was killed (its issues 5456 and 5511). So somebody else waits for it.
+    fn make_part(&self, offsets: TopicPartitionList, group: GroupMetadata) -> Result<()> {
+        let (tell, told) = mpsc::channel();
+        let (client, timeout) = (Arc::clone(&self.client), self.connection.timeout);
+        thread::spawn(move || {
+            let _ = tell.send(client.send_offsets_to_transaction(&offsets, &group.0, timeout));
+        });
+        match told.recv_timeout(STUCK.min(timeout)) {
+            Ok(done) => self.transaction(done),
+            Err(_) => Err(Error::Stuck),
+        }
+    }
+
+    /// What the brokers had when the transaction began.
+    pub fn committed(&self) -> Delivered {
+        self.before.borrow().clone()
     }
 
     /// Commits the transaction with all that was sent.

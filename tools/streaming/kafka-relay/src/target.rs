@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kafka::{GroupMetadata, Outgoing, Partitioner, Place, Producer, Run};
+use kafka::{Delivered, GroupMetadata, Outgoing, Partitioner, Place, Producer, Run};
 
 use crate::form::{Bad, Dress, Load};
 use crate::job::{Chooser, Job, Rejected};
@@ -17,6 +17,8 @@ pub(crate) struct Target {
     transactions: bool,
     /// Whether a transaction is open.
     open: bool,
+    /// What writers before this one have written.
+    earlier: BTreeMap<Place, Run>,
 }
 
 impl Target {
@@ -38,7 +40,8 @@ impl Target {
             producer.init_transactions().map_err(told(&doing))?;
         }
         let dress = Dress::of(job, partitions);
-        Ok(Self { topic: topic.to_owned(), doing, producer, dress, transactions: id.is_some(), open: false })
+        let (topic, earlier) = (topic.to_owned(), BTreeMap::new());
+        Ok(Self { topic, doing, producer, dress, transactions: id.is_some(), open: false, earlier })
     }
 
     /// Sends a message; `Some` says why it cannot be one.
@@ -80,7 +83,7 @@ impl Target {
     /// together with a group's offsets.
     pub(crate) fn commit(
         &mut self,
-        offsets: Option<(&BTreeMap<Place, i64>, &GroupMetadata)>,
+        offsets: Option<(&BTreeMap<Place, i64>, GroupMetadata)>,
     ) -> std::result::Result<(), kafka::Error> {
         self.producer.flush()?;
         if !self.transactions {
@@ -107,12 +110,27 @@ impl Target {
         self.producer.abort()
     }
 
+    /// Begins with a new writer, which breaks off what this one has begun.
+    pub(crate) fn again(&mut self, job: &Job) -> Result<()> {
+        let earlier = self.all(&self.producer.committed());
+        *self = Self { earlier, ..Self::open(job, &self.topic)? };
+        Ok(())
+    }
+
     pub(crate) fn doing(&self) -> &str {
         &self.doing
     }
 
     /// What the topic has of ours.
     pub(crate) fn delivered(&self) -> BTreeMap<Place, Run> {
-        self.producer.delivered().runs().filter(|(place, _)| place.topic == self.topic).collect()
+        self.all(&self.producer.delivered())
+    }
+
+    fn all(&self, delivered: &Delivered) -> BTreeMap<Place, Run> {
+        let mut all = self.earlier.clone();
+        for (place, run) in delivered.runs().filter(|(place, _)| place.topic == self.topic) {
+            all.entry(place).or_insert(Run { count: 0, ..run }).add(run);
+        }
+        all
     }
 }

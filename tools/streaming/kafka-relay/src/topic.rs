@@ -296,11 +296,30 @@ impl Relay<'_> {
         if let Some(target) = &mut self.target {
             target.abort().map_err(told(target.doing().to_owned()))?;
         }
+        self.let_fall();
+        Ok(())
+    }
+
+    fn let_fall(&mut self) {
         self.pending = Pending::default();
         for part in &mut self.parts {
             (part.assigned, part.moved, part.run) = (false, false, None);
         }
-        Ok(())
+    }
+
+    /// The transaction has no end: a new writer breaks it off, and what was in it is read again.
+    fn begin_again(&mut self) -> Result<()> {
+        let ours: Vec<_> =
+            self.parts.iter().filter(|part| part.assigned).map(|part| part.place.clone()).collect();
+        self.let_fall();
+        if let Some(target) = &mut self.target {
+            cli::note(format!(
+                "{}: the group's coordinator was not found in time: begins again",
+                target.doing()
+            ));
+            target.again(self.job)?;
+        }
+        self.take(&ours)
     }
 
     /// Everything read is out, then the group's offsets move on; with transactions both at once.
@@ -315,7 +334,7 @@ impl Relay<'_> {
         let done = match &mut self.target {
             Some(target) if self.job.txn_id.is_some() => {
                 let group = self.consumer.group_metadata().map_err(told(&self.doing))?;
-                target.commit(Some((&next, &group)))
+                target.commit(Some((&next, group)))
             }
             Some(target) => target.commit(None).and_then(|()| self.moved_on(&next)),
             None => {
@@ -328,6 +347,7 @@ impl Relay<'_> {
         };
         match done {
             Err(kafka::Error::Rebalanced) if self.job.txn_id.is_some() => return self.forget(),
+            Err(kafka::Error::Stuck) => return self.begin_again(),
             // Without transactions what was written stays, and others will read it again.
             Ok(()) | Err(kafka::Error::Rebalanced) => {}
             Err(error) => {
@@ -353,9 +373,7 @@ impl Relay<'_> {
             if let Some(run) = part.run.take() {
                 let all =
                     self.progress.from.entry(part.place.clone()).or_insert(kafka::Run { count: 0, ..run });
-                all.first = all.first.min(run.first);
-                all.last = all.last.max(run.last);
-                all.count += run.count;
+                all.add(run);
             }
         }
     }

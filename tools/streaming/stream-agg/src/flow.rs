@@ -116,10 +116,7 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
         cluster.topic(&name).doing(format!("looking for topic {name}"))?;
     }
     let pinned = cluster.ends(&all).doing("asking the brokers")?;
-    let producer =
-        Producer::open(connection, Partitioner::Murmur2, Some(&topics.transactional_id), MESSAGE_BYTES)
-            .doing("opening a writer")?;
-    producer.init_transactions().doing(format!("beginning as {}", topics.transactional_id))?;
+    let producer = writer(connection, topics)?;
     names.push(&parts);
     // Who comes back under a name gets its partitions back at once.
     let instance = topics.is_named.then_some(&*topics.transactional_id);
@@ -167,6 +164,15 @@ pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::R
         let _ = flow.sender.producer.abort();
     }
     went.map(|answer| (flow.counts, answer))
+}
+
+/// A writer, after which earlier ones with the same id can write no more.
+fn writer(connection: &Connection, topics: &Topics) -> cli::Result<Producer> {
+    let id = &topics.transactional_id;
+    let producer = Producer::open(connection, Partitioner::Murmur2, Some(id), MESSAGE_BYTES)
+        .doing("opening a writer")?;
+    producer.init_transactions().doing(format!("beginning as {id}"))?;
+    Ok(producer)
 }
 
 /// The partitions that are read, those of the same number side by side.
@@ -251,6 +257,7 @@ impl Flow<'_> {
                 }
                 // Others have our partitions: what we did not commit they do again.
                 Err(Failure::Kafka(kafka::Error::Rebalanced)) => self.give_up()?,
+                Err(Failure::Kafka(kafka::Error::Stuck)) => self.begin_again(reader)?,
                 Err(Failure::Kafka(error)) => return Err(error).doing("writing"),
                 Err(Failure::Other(error)) => return Err(error),
             }
@@ -572,6 +579,18 @@ impl Flow<'_> {
         Ok(())
     }
 
+    /// The transaction has no end: a new writer breaks it off, and what was in it is read again.
+    fn begin_again(&mut self, reader: &Consumer) -> cli::Result<()> {
+        cli::note("committing: the group's coordinator was not found in time: begins again");
+        let sources = self.lanes.iter().flat_map(|lane| &lane.sources).map(|source| source.place.clone());
+        let parts = self.ends.keys().map(|partition| Place::new(&self.parts, *partition));
+        let ours: Vec<_> = sources.chain(parts).collect();
+        self.sender.begun = false;
+        self.sender.producer = writer(self.connection, self.topics)?;
+        self.give_up()?;
+        self.assigned(reader, &ours)
+    }
+
     /// Writes what was gathered, and how far we are, as one.
     fn commit(&mut self, reader: &Consumer) -> Went<()> {
         self.since = Instant::now();
@@ -641,7 +660,7 @@ impl Flow<'_> {
         }
         self.sender.begin().map_err(Failure::Kafka)?;
         let group = reader.group_metadata().map_err(Failure::Kafka)?;
-        self.sender.producer.send_progress(&next, &group).map_err(Failure::Kafka)?;
+        self.sender.producer.send_progress(&next, group).map_err(Failure::Kafka)?;
         self.sender.producer.commit().map_err(Failure::Kafka)?;
         self.sender.begun = false;
         if !gone.is_empty() {
