@@ -21,7 +21,8 @@ fn recorded_runs_hold() {
 }
 
 /// Commands that answer only with a broker or a database: stories tell their yes and their no.
-const TOLD_BY_STORIES: [(&str, &str); 5] = [
+const TOLD_BY_STORIES: [(&str, &str); 6] = [
+    ("dag-watch", "streaming/dag-watch-faults.sh"),
     ("kafka-relay", "streaming/kafka-relay-killed.sh"),
     ("kafka-lag", "streaming/kafka-lag.sh"),
     ("kafka-topics", "streaming/kafka-topics.sh"),

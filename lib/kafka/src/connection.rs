@@ -140,6 +140,8 @@ impl Connection {
             .set("client.id", "bareplane")
             .set("client.software.name", "bareplane")
             .set("allow.auto.create.topics", "false")
+            // Half of it passes before a client connects to a second broker, too.
+            .set("reconnect.backoff.ms", "20")
             // A broker that was killed is back within a second.
             .set("reconnect.backoff.max.ms", "1000")
             .set_log_level(rdkafka::config::RDKafkaLogLevel::Info);

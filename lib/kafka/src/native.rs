@@ -322,9 +322,10 @@ impl Target {
 
 /// Asks for what waits to be sent at once; the number of messages under way.
 pub(crate) fn hurry(client: &NativeClient) -> usize {
-    // SAFETY: the client lives. With no time to wait it only ends the lingering.
+    // SAFETY: the client lives. While somebody waits, if only for a moment, nothing lingers; what was
+    // delivered meanwhile is read afterwards.
     unsafe {
-        c::rd_kafka_flush(client.ptr(), 0);
+        c::rd_kafka_flush(client.ptr(), 1);
         usize::try_from(c::rd_kafka_outq_len(client.ptr())).unwrap_or_default()
     }
 }

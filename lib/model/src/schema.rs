@@ -14,6 +14,8 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         entry::<crate::Change>("change"),
         entry::<crate::Checkpoint>("checkpoint"),
         entry::<crate::Credentials>("credentials"),
+        entry::<crate::DagRun>("dag-run"),
+        entry::<crate::DagState>("dag-state"),
         entry::<crate::Difference>("difference"),
         entry::<crate::Drill>("drill"),
         entry::<crate::DrillPlan>("drill-plan"),
