@@ -7,11 +7,12 @@ use crate::Report;
 use crate::workspace::{Package, Workspace};
 
 /// Foreign crates that have one home.
-const HOMES: [(&str, &[&str]); 18] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("reqwest", &["http"]),
     ("rusqlite", &["database"]),
     ("tokio-postgres", &["database"]),
     ("mysql_async", &["database"]),
+    ("flate2", &["database"]),
     ("rdkafka", &["kafka"]),
     ("rustls", &["probe", "http", "x509", "database"]),
     ("x509-parser", &["x509"]),

@@ -104,6 +104,18 @@ cp "$OUT" ours
 judge replay my.changes ours
 proved "MariaDB, its log: the same values as a snapshot"
 
+mariadb_do my shop -e "SET GLOBAL log_bin_compress = ON, GLOBAL log_bin_compress_min_len = 10"
+mariadb_do my shop -e "SET sql_mode = ''; DELETE FROM types WHERE id > 0; INSERT INTO types SELECT * FROM copy WHERE id > 0; UPDATE types SET l = repeat('long ', 5000), i = 8 WHERE id = 3"
+expect 0 my_cdc
+expect 0 db-extract "${MY_WORDS[@]}"
+cp "$OUT" ours
+judge replay my.changes ours
+mariadb_do my shop -e "TRUNCATE TABLE types"
+expect 0 my_cdc
+jq -es 'last.op == "t"' my.changes >/dev/null || fail "the table was emptied, and nobody says so"
+mariadb-binlog --no-defaults my/data/bin.00000* 2>/dev/null | grep -ai 'write_compressed_rows' >/dev/null || fail "MariaDB has compressed nothing"
+proved "MariaDB, its log compressed: rows and statements as before"
+
 expect 2 db-extract --url "$MY" --password file:pg/port --table types
 complains "auth: Access denied"
 expect 2 db-extract --url "$MY?sslmode=verify-full" --password file:password --table types

@@ -13,8 +13,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 
 use super::connection::{Connection, busy, purged};
-use super::table;
 use super::value::{self, Charset, Column, Kind};
+use super::{packed, table};
 use crate::changes::{self, Follow, Got, Log};
 use crate::reader::Source;
 use crate::url::Server;
@@ -291,27 +291,19 @@ impl Changes {
         let header = event.header();
         let strange =
             |error: std::io::Error| Error::invalid(format!("an event of the log cannot be read: {error}"));
-        match header.event_type_raw() {
-            // MariaDB's transactions begin with an event of its own.
-            MARIADB_GTID => {
-                let data = event.data();
-                let number =
-                    data.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)).unwrap_or_default();
-                let domain = data
-                    .get(8..12)
-                    .and_then(|b| b.try_into().ok())
-                    .map(u32::from_le_bytes)
-                    .unwrap_or_default();
-                let standalone = data.get(12).is_some_and(|flags| flags & 1 == 1);
-                let gtid = Some(format!("{domain}-{}-{number}", header.server_id()));
-                self.transaction = Transaction { gtid, changes: 0, open: !standalone, begun: !standalone };
-                return Ok(());
-            }
-            166..=168 => {
-                return Err(Error::invalid("the log is compressed, which is not read here")
-                    .hint("SET GLOBAL log_bin_compress = OFF"));
-            }
-            _ => {}
+        // MariaDB's transactions begin with an event of its own.
+        if header.event_type_raw() == MARIADB_GTID {
+            let data = event.data();
+            let number = data.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)).unwrap_or_default();
+            let domain =
+                data.get(8..12).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).unwrap_or_default();
+            let standalone = data.get(12).is_some_and(|flags| flags & 1 == 1);
+            let gtid = Some(format!("{domain}-{}-{number}", header.server_id()));
+            self.transaction = Transaction { gtid, changes: 0, open: !standalone, begun: !standalone };
+            return Ok(());
+        }
+        if let Some(plain) = packed::unpacked(event).map_err(strange)? {
+            return self.event(stream, &plain, batch);
         }
         match event.read_data().map_err(strange)? {
             Some(EventData::RotateEvent(rotate)) => {
@@ -354,6 +346,10 @@ impl Changes {
                 self.transaction.open &= self.transaction.begun;
             }
             Some(EventData::XidEvent(_)) => self.transaction.open = false,
+            Some(EventData::TransactionPayloadEvent(_)) => {
+                return Err(Error::invalid("the log holds compressed transactions, which are not read here")
+                    .hint("SET GLOBAL binlog_transaction_compression = OFF, remove the state and begin with all rows"));
+            }
             Some(EventData::TableMapEvent(map)) => {
                 let ours = map.database_name() == self.schema && map.table_name() == self.table;
                 if !ours && self.known == Some(map.table_id()) {

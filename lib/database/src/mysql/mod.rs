@@ -2,6 +2,7 @@
 
 mod changes;
 mod connection;
+mod packed;
 mod table;
 mod value;
 

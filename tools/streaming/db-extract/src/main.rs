@@ -113,8 +113,9 @@
 //! mode too; in other modes each batch is, so that writers wait for one batch at
 //! most. A snapshot that is taken up later goes on behind the last row, with
 //! rows as they are then. A transaction is given as it is read from the log,
-//! however large; the state knows whole ones alone. `MariaDB`'s binlog is not
-//! read where it is compressed, nor uuid and inet columns from it.
+//! however large; the state knows whole ones alone. uuid and inet
+//! columns are not read from `MariaDB`'s binlog, nor compressed transactions from
+//! `MySQL`'s.
 
 mod ack;
 mod job;
