@@ -28,6 +28,8 @@
 
 mod answer;
 mod args;
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "kafka")]
 mod brokers;
 #[cfg(feature = "change")]
@@ -55,6 +57,8 @@ mod table;
 
 pub use answer::Answer;
 pub use args::{Format, HostPort};
+#[cfg(feature = "aws")]
+pub use aws::{Access, Aws};
 #[cfg(feature = "kafka")]
 pub use brokers::Brokers;
 #[cfg(feature = "change")]

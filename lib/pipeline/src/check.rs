@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use document::{Node, Problem, Problems};
 
-use crate::model::{LoadMode, Mode, Pipeline, Sink};
+use crate::model::{LoadMode, Mode, Pipeline, Sink, Warehouse};
 
 /// The checks' view of the document: the model, and where its fields stand.
 struct Checks<'a> {
@@ -86,6 +86,7 @@ impl Checks<'_> {
             match sink {
                 Sink::Warehouse(warehouse) => {
                     self.is_one(format!("sinks[{n}].from"), "lake", &warehouse.from, &lakes);
+                    self.topic_of(n, warehouse);
                 }
                 Sink::Lake(_) | Sink::Nosql(_) => {
                     for (m, topic) in sink.topics().iter().enumerate() {
@@ -93,6 +94,28 @@ impl Checks<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// A table has rows of one topic.
+    fn topic_of(&self, n: usize, warehouse: &Warehouse) {
+        let lake = self.pipeline.sinks.iter().find(|sink| sink.name() == warehouse.from);
+        let topics = lake.map(Sink::topics).unwrap_or_default();
+        let there = topics.join(", ");
+        match &warehouse.topic {
+            Some(topic) if !topics.contains(topic) && !topics.is_empty() => {
+                self.wrong(
+                    format!("sinks[{n}].topic"),
+                    format!("{} has no `{topic}`; it has: {there}", warehouse.from),
+                );
+            }
+            None if topics.len() > 1 => {
+                self.wrong(
+                    format!("sinks[{n}].topic"),
+                    format!("missing: {} has several: {there}", warehouse.from),
+                );
+            }
+            _ => {}
         }
     }
 

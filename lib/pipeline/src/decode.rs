@@ -367,6 +367,7 @@ fn warehouse(mut keys: Keys) -> Warehouse {
     let warehouse = Warehouse {
         name: keys.required("name", rules::label).unwrap_or_default(),
         from: keys.required("from", rules::label).unwrap_or_default(),
+        topic: keys.optional("topic", rules::topic),
         url: keys.required("url", |f| rules::url(f, &DATABASES)).unwrap_or_default(),
         password: keys.optional("password", Field::parse),
         table: keys.required("table", rules::name).unwrap_or_default(),
@@ -387,6 +388,8 @@ fn nosql(mut keys: Keys) -> Nosql {
         table: keys.required("table", rules::name).unwrap_or_default(),
         pk: keys.required("pk", rules::name).unwrap_or_default(),
         sk: keys.optional("sk", rules::name),
+        newer_by: keys.optional("newer_by", rules::name),
+        password: keys.optional("password", Field::parse),
     };
     keys.finish();
     nosql

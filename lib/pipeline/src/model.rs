@@ -365,6 +365,8 @@ pub struct Warehouse {
     pub name: String,
     /// The lake whose files are loaded.
     pub from: String,
+    /// The topic of it; null if it has one alone.
+    pub topic: Option<String>,
     /// The database, as in `databases`.
     pub url: String,
     /// Where the password is found: `env:NAME` or `file:PATH`; null if none is needed.
@@ -412,6 +414,11 @@ pub struct Nosql {
     pub pk: String,
     /// The field that is the sort key; null if there is none.
     pub sk: Option<String>,
+    /// The field that says which of two rows is newer; null if their offsets do.
+    pub newer_by: Option<String>,
+    /// Where the password is found: `env:NAME` or `file:PATH`; null if none is needed.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub password: Option<Secret>,
 }
 
 /// A kind of store.

@@ -2,7 +2,6 @@
 
 mod folder;
 mod s3;
-mod sign;
 mod xml;
 
 use std::fs;
@@ -12,8 +11,8 @@ use std::path::{Path, PathBuf};
 use folder::Folder;
 use s3::S3;
 
+pub use aws::Credentials;
 pub use s3::{Pause, S3Options};
-pub use sign::Credentials;
 
 use crate::error::at;
 use crate::log::number;

@@ -5,11 +5,11 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use aws::{Credentials, Signing, encode};
 use bytes::Bytes;
 use http::{Client, Request, Response, Trust};
 use model::{Fault, Kind};
 
-use super::sign::{Credentials, Signing, encode};
 use super::{LIMIT_BYTES, Put, xml};
 use crate::error::at;
 use crate::log::number;
@@ -370,6 +370,7 @@ impl S3 {
             _ => &[],
         };
         let signing = Signing {
+            service: "s3",
             method: call.method,
             host: &self.host,
             path: &path,

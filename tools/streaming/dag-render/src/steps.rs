@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipeline::{Engine, LoadMode, Mode, Pipeline, Sink, Source, Windows};
+use pipeline::{Engine, Mode, Pipeline, Sink, Source, Windows};
 use serde_json::{Value, json};
 
 /// Where things are on the workers.
@@ -41,16 +41,6 @@ pub(crate) fn unable(pipeline: &Pipeline) -> Vec<String> {
     if pipeline.kafka.is_none() {
         wrong.push("kafka: missing: between tasks rows are in topics".to_owned());
     }
-    for sink in &pipeline.sinks {
-        if let Sink::Warehouse(warehouse) = sink
-            && warehouse.mode == LoadMode::Append
-        {
-            wrong.push(format!(
-                "{}.mode: append would load the rows again at each run: merge",
-                warehouse.name
-            ));
-        }
-    }
     wrong
 }
 
@@ -85,9 +75,10 @@ pub(crate) fn steps(pipeline: &Pipeline, place: &Place) -> Vec<Step> {
         steps.push(Step { after: after(&read), ..step });
     }
     for sink in &pipeline.sinks {
-        steps.extend(
-            store(pipeline, sink, place).into_iter().map(|(step, read)| Step { after: after(&read), ..step }),
-        );
+        let after = |(step, read): (Step, Vec<String>)| {
+            if step.after.is_empty() { Step { after: after(&read), ..step } } else { step }
+        };
+        steps.extend(store(sink, place).into_iter().map(after));
     }
     steps.extend(checks(pipeline, place, &steps));
     steps
@@ -140,12 +131,12 @@ fn aggregate(pipeline: &Pipeline, windows: &Windows, place: &Place) -> Step {
     }
 }
 
-/// What brings topics to where they end up, and the topics.
-fn store(pipeline: &Pipeline, sink: &Sink, place: &Place) -> Vec<(Step, Vec<String>)> {
+/// What brings topics to where they end up, and the topics, if it does not come after another sink.
+fn store(sink: &Sink, place: &Place) -> Vec<(Step, Vec<String>)> {
     let of = ["--pipeline", place.document, "--step", sink.name()];
-    let read = |topic: &str, how: &str| {
+    let read = |topic: &str| {
         [
-            words(how, ["--pipeline", place.document]),
+            words("kafka-relay --pipeline", [place.document]),
             words("--until end --from", [&*format!("topic:{topic}")]),
         ]
         .concat()
@@ -155,22 +146,21 @@ fn store(pipeline: &Pipeline, sink: &Sink, place: &Place) -> Vec<(Step, Vec<Stri
         [_] => sink.name().to_owned(),
         _ => format!("{}.{topic}", sink.name()),
     };
-    let each = |topics: &[String], how: &str, program: &str| {
-        let one = |topic: &String| {
-            let programs = vec![read(topic, how), words(program, of)];
-            (step(&id(topic, topics), programs, vec![]), vec![topic.clone()])
-        };
-        topics.iter().map(one).collect()
-    };
     match sink {
         Sink::Lake(lake) => {
             let program = [words("lake-sink", of), words("--in topics --until end", [])].concat();
             vec![(step(&lake.name, vec![program], vec![]), lake.from.clone())]
         }
-        Sink::Nosql(nosql) => each(&nosql.from, "kafka-relay", "nosql-put --messages"),
+        Sink::Nosql(nosql) => {
+            let one = |topic: &String| {
+                let programs = vec![read(topic), words("nosql-put --messages", of)];
+                (step(&id(topic, &nosql.from), programs, vec![]), vec![topic.clone()])
+            };
+            nosql.from.iter().map(one).collect()
+        }
         Sink::Warehouse(warehouse) => {
-            let lake = pipeline.sinks.iter().find(|sink| sink.name() == warehouse.from);
-            each(lake.map_or(&[], Sink::topics), "kafka-relay --raw", "warehouse-load apply")
+            let programs = vec![words("warehouse-load apply", of)];
+            vec![(step(&warehouse.name, programs, vec![warehouse.from.clone()]), vec![])]
         }
     }
 }
@@ -248,13 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn what_would_load_twice_is_refused() {
-        let warehouse =
-            "\n  - {kind: warehouse, name: wh, from: lake, url: \"postgres://app@db/shop\", table: t}\n";
-        let text = EXAMPLE.replacen("\nschedule:", &format!("{warehouse}schedule:"), 1);
-        let document = pipeline::parse(&text).unwrap();
-        assert!(unable(&document)[0].starts_with("wh.mode: append"));
-        let merging = text.replacen("table: t", "table: t, mode: merge, key: [k]", 1);
-        assert_eq!(found(&all(&merging), "wh.P").after, ["v-minutes"]);
+    fn a_warehouse_is_loaded_after_its_lake() {
+        let warehouse = "\n  - {kind: warehouse, name: wh, from: lake, topic: P, url: \"postgres://app@db/shop\", table: t}\n";
+        let steps = all(&EXAMPLE.replacen("\nschedule:", &format!("{warehouse}schedule:"), 1));
+        let wh = found(&steps, "wh");
+        assert_eq!(wh.after, ["lake"]);
+        assert_eq!(wh.programs[0].join(" "), "warehouse-load apply --pipeline /p.yaml --step wh");
     }
 }

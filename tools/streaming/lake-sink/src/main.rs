@@ -180,27 +180,11 @@ struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Of buckets")]
 struct Place {
-    /// The server, if it is not Amazon's [default: $`AWS_ENDPOINT_URL`]
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-    /// The region the bucket is in [default: $`AWS_REGION`, or us-east-1]
-    #[arg(long, value_name = "NAME")]
-    region: Option<String>,
-    /// Who we are, in the form of ~/.aws/credentials [default: $`AWS_ACCESS_KEY_ID`, or that file]
-    #[arg(long, value_name = "FILE")]
-    credentials_file: Option<PathBuf>,
-    /// Believe the certificate authorities of FILE alone [default: $`AWS_CA_BUNDLE`, or the machine's]
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    aws: cli::Aws,
     /// Put files together in DIR [default: $TMPDIR, or /tmp]
     #[arg(long, value_name = "DIR")]
     spool: Option<PathBuf>,
-    /// How long a request may take
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    attempt: Span,
-    /// How often a request is tried
-    #[arg(long, value_name = "N", default_value = "8")]
-    tries: u32,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]

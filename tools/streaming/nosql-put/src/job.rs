@@ -45,7 +45,9 @@ impl Job {
                 _ => text,
             });
         }
-        job.password = args.password.as_ref().map(cli::secret).transpose()?;
+        if let Some(place) = &args.password {
+            job.password = Some(cli::secret(place)?);
+        }
         Ok(job)
     }
 }
@@ -75,10 +77,10 @@ fn of_document(document: &Input, step: &str) -> cli::Result<Job> {
     Ok(Job {
         kind,
         url: nosql.url,
-        password: None,
+        password: nosql.password.as_ref().map(cli::secret).transpose()?,
         table: nosql.table,
         pk: nosql.pk,
         sk: nosql.sk,
-        newer_by: None,
+        newer_by: nosql.newer_by,
     })
 }

@@ -22,19 +22,26 @@ pub(crate) struct Job {
 pub(crate) enum From {
     /// Rows, one JSON object a line.
     Input(Input),
+    /// The commits of a lake.
+    Lake { url: String, topic: Option<String> },
 }
 
 impl Job {
     pub(crate) fn of(asked: &Asked) -> cli::Result<Self> {
         let wrong = |why: &str| Error::invalid("reading arguments", why);
-        let (url, password, table, key, mode) = match (&asked.pipeline, &asked.step) {
-            (Some(document), Some(step)) => of_document(document, step)?,
+        let given = asked.input.clone().map(From::Input);
+        let (url, password, table, key, mode, from) = match (&asked.pipeline, &asked.step) {
+            (Some(document), Some(step)) => of_document(document, step, given)?,
             _ => (
                 asked.url.clone().unwrap_or_default(),
                 asked.password.clone(),
                 asked.table.clone().unwrap_or_default(),
                 asked.key.clone(),
                 asked.mode,
+                match &asked.lake {
+                    Some(url) => From::Lake { url: url.clone(), topic: asked.topic.clone() },
+                    None => given.unwrap_or(From::Input(Input::Stdin)),
+                },
             ),
         };
         match (mode, key.is_empty()) {
@@ -45,14 +52,13 @@ impl Job {
             _ => {}
         }
         let password = password.map(|place| cli::secret(&place)).transpose()?;
-        let from = From::Input(asked.input.clone());
         Ok(Self { url: url_of(&url)?, password, table, key, from })
     }
 }
 
-type Step = (String, Option<Secret>, String, Vec<String>, Mode);
+type Step = (String, Option<Secret>, String, Vec<String>, Mode, From);
 
-fn of_document(document: &Input, step: &str) -> cli::Result<Step> {
+fn of_document(document: &Input, step: &str, given: Option<From>) -> cli::Result<Step> {
     let pipeline = document.pipeline()?;
     let doing = format!("reading {document}");
     let found = pipeline.sinks.iter().find_map(|sink| match sink {
@@ -70,7 +76,14 @@ fn of_document(document: &Input, step: &str) -> cli::Result<Step> {
         LoadMode::Append => Mode::Append,
         LoadMode::Merge => Mode::Merge,
     };
-    Ok((warehouse.url, warehouse.password, warehouse.table, warehouse.key, mode))
+    let lake = pipeline.sinks.iter().find_map(|sink| match sink {
+        Sink::Lake(lake) if lake.name == warehouse.from => Some(lake),
+        _ => None,
+    });
+    let url = lake.map(|lake| lake.url.clone()).unwrap_or_default();
+    let topic = warehouse.topic.or_else(|| lake.and_then(|lake| lake.from.first().cloned()));
+    let from = given.unwrap_or(From::Lake { url, topic });
+    Ok((warehouse.url, warehouse.password, warehouse.table, warehouse.key, mode, from))
 }
 
 /// A URL, or what a place holds of one.

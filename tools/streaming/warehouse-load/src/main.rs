@@ -32,6 +32,19 @@
 //! trigger that swallows rows is found by that: the answer is 1, and nothing
 //! is loaded.
 //!
+//! # Lakes
+//! `--lake URL --topic P` loads what lake-sink has committed, commit by commit,
+//! each a load of its own called `lake:TOPIC/PARTITION/FROM-TO` by its offsets:
+//! those that are in the ledger are passed over without reading them, so a run
+//! every few minutes loads what is new. A file that is gone, or has other bytes
+//! or rows than its commit says, ends the run. A step of the pipeline document
+//! says the same:
+//!
+//! ```sh
+//! lake-sink --pipeline pipeline.yaml --step lake --in topics --until end
+//! warehouse-load apply --pipeline pipeline.yaml --step warehouse
+//! ```
+//!
 //! # Columns
 //! Fields go to the columns of their names. A field that is no column ends the
 //! load with status 2 and `schema_changed`, and so does a value its column does
@@ -54,6 +67,7 @@
 
 mod job;
 mod load;
+mod of_lake;
 mod rejects;
 mod row;
 mod sql;
@@ -115,11 +129,17 @@ struct Asked {
     /// The sink's name
     #[arg(long, value_name = "NAME", requires = "pipeline")]
     step: Option<String>,
-    /// The rows: a file, or standard input if `-`
-    #[arg(long = "in", value_name = "FILE", default_value = "-")]
-    input: Input,
+    /// The rows: a file, or standard input if `-` [default: `-`, or the step's lake]
+    #[arg(long = "in", value_name = "FILE")]
+    input: Option<Input>,
+    /// Load what a lake has committed instead: `file:PATH` or `s3://BUCKET/PREFIX`
+    #[arg(long, value_name = "URL", conflicts_with_all = ["input", "pipeline"])]
+    lake: Option<String>,
+    /// The topic of the lake
+    #[arg(long, value_name = "NAME", requires = "lake")]
+    topic: Option<String>,
     /// What tells this load from others [default: the SHA-256 of its rows]
-    #[arg(long, value_name = "ID", value_parser = load_id)]
+    #[arg(long, value_name = "ID", value_parser = load_id, conflicts_with = "lake")]
     load_id: Option<String>,
     /// The table that knows of all loads, in the schema of the other
     #[arg(long, value_name = "NAME", default_value = "bareplane_loads")]
@@ -133,6 +153,8 @@ struct Asked {
     /// Give up after so long
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
+    #[command(flatten)]
+    aws: cli::Aws,
     #[command(flatten)]
     metrics: cli::Metrics,
 }
@@ -178,8 +200,13 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
         stop: &stop,
     };
     loader.check()?;
-    let From::Input(input) = &job.from;
-    let (answer, load) = of_input(loader, input, asked.load_id.clone(), applies, &stop, out)?;
+    let (answer, load) = match &job.from {
+        From::Input(input) => of_input(loader, input, asked.load_id.clone(), applies, &stop, out)?,
+        From::Lake { url, topic } => {
+            let lake = of_lake::open(url, &asked.aws, &stop)?;
+            of_lake::load(loader, &lake, url, topic.as_deref(), applies, out)?
+        }
+    };
     asked.metrics.write(&metrics(&load))?;
     say(&load);
     Ok(answer)

@@ -1,45 +1,34 @@
-//! AWS Signature Version 4, for S3.
+//! AWS Signature Version 4.
 
-use std::fmt;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::{digest, hmac};
 
-/// Who asks.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The key's name.
-    pub key_id: String,
-    /// The key.
-    pub secret: String,
-    /// The session it belongs to, if it is a temporary one.
-    pub session: Option<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials")
-    }
-}
+use crate::Credentials;
 
 /// What is signed of a request.
 #[derive(Debug)]
-pub(super) struct Signing<'a> {
-    pub(super) method: &'a str,
-    pub(super) host: &'a str,
+pub struct Signing<'a> {
+    /// The service's name, such as `s3`.
+    pub service: &'a str,
+    /// The method.
+    pub method: &'a str,
+    /// The host, with its port if that is another than the scheme's.
+    pub host: &'a str,
     /// The path, encoded.
-    pub(super) path: &'a str,
+    pub path: &'a str,
     /// The query, encoded and in order.
-    pub(super) query: &'a str,
-    pub(super) body: &'a [u8],
+    pub query: &'a str,
+    /// The body.
+    pub body: &'a [u8],
     /// Further headers, lower case and in order, after `host`.
-    pub(super) headers: &'a [(&'a str, &'a str)],
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 impl Signing<'_> {
     /// The headers that make a request a signed one.
-    pub(super) fn headers(
+    pub fn headers(
         &self,
         credentials: &Credentials,
         region: &str,
@@ -59,10 +48,10 @@ impl Signing<'_> {
         let lines = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim()));
         let lines: String = lines.collect();
         let request = format!("{}\n{}\n{}\n{lines}\n{names}\n{body}", self.method, self.path, self.query);
-        let scope = format!("{day}/{region}/s3/aws4_request");
+        let scope = format!("{day}/{region}/{}/aws4_request", self.service);
         let hashed = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
         let text = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashed}");
-        let key = [&*day, region, "s3", "aws4_request"]
+        let key = [&*day, region, self.service, "aws4_request"]
             .iter()
             .fold(format!("AWS4{}", credentials.secret).into_bytes(), |key, part| mac(&key, part.as_bytes()));
         let signature = hex(&mac(&key, text.as_bytes()));
@@ -106,7 +95,7 @@ fn stamps(now: SystemTime) -> (String, String) {
 }
 
 /// A text as a part of a path or a query; `/` stays if `path`.
-pub(super) fn encode(text: &str, path: bool) -> String {
+pub fn encode(text: &str, path: bool) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -145,6 +134,7 @@ mod tests {
     #[test]
     fn signatures_are_those_of_the_manual() {
         let get = Signing {
+            service: "s3",
             method: "GET",
             host: "examplebucket.s3.amazonaws.com",
             path: "/test.txt",
