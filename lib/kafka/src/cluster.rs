@@ -162,8 +162,12 @@ impl Cluster {
         for place in places {
             self.heard(list.add_partition_offset(&place.topic, place.partition, what), &place.topic)?;
         }
-        let list =
-            self.heard(self.client.offsets_for_times(list, self.connection.timeout), &places[0].topic)?;
+        led(self.connection.timeout, || self.asked_once(&list, &places[0].topic))
+    }
+
+    fn asked_once(&self, list: &TopicPartitionList, topic: &str) -> Result<BTreeMap<Place, i64>> {
+        let asked = self.client.offsets_for_times(list.clone(), self.connection.timeout);
+        let list = self.heard(asked, topic)?;
         let mut found = BTreeMap::new();
         for element in list.elements() {
             self.heard(element.error(), element.topic())?;
@@ -300,6 +304,19 @@ pub(crate) fn heard<T>(
     })
 }
 
+/// Asks again while there is no leader, or the one that was asked is gone.
+fn led<T>(timeout: Duration, mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let until = Instant::now() + timeout;
+    loop {
+        match ask() {
+            Err(Error::NoLeader(_)) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// How far the client's group has come in these.
 pub(crate) fn read_committed(
     client: &BaseConsumer<Hearing>,
@@ -313,7 +330,8 @@ pub(crate) fn read_committed(
     for place in places {
         list.add_partition(&place.topic, place.partition);
     }
-    let list = heard(client, client.committed_offsets(list, timeout), &places[0].topic)?;
+    let ask = || heard(client, client.committed_offsets(list.clone(), timeout), &places[0].topic);
+    let list = led(timeout, ask)?;
     let mut found = BTreeMap::new();
     for element in list.elements() {
         if let Offset::Offset(offset) = element.offset() {

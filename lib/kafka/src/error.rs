@@ -106,7 +106,9 @@ impl Error {
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::TransactionalIdAuthorizationFailed => Self::Auth(text()),
-            Code::LeaderNotAvailable
+            // The broker that was asked is none any more: another one leads, or will.
+            Code::DestroyBroker
+            | Code::LeaderNotAvailable
             | Code::NotLeaderForPartition
             | Code::NotEnoughReplicas
             | Code::NotEnoughReplicasAfterAppend
@@ -216,6 +218,8 @@ mod tests {
         let dead = Error::of_code(Code::BrokerTransportFailure, "V");
         assert_eq!((dead.kind(), dead.word()), (Kind::Unavailable, "network"));
         assert_eq!(dead.to_string(), "broker transport failure");
+        let gone = Error::of_code(Code::DestroyBroker, "V");
+        assert_eq!((gone.kind(), gone.word()), (Kind::Unavailable, "no_leader"));
         let missing = Error::of_code(Code::UnknownTopicOrPartition, "V");
         assert_eq!((missing.kind(), missing.to_string().as_str()), (Kind::Invalid, "there is no topic V"));
     }
