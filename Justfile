@@ -65,6 +65,10 @@ bench-stream-extract *args:
 bench-stream-lake *args:
     tests/bench/stream-lake {{args}}
 
+# warehouse-load and nosql-put beside psql and redis-cli
+bench-partners *args:
+    tests/bench/partners {{args}}
+
 # Ten minutes at full CPU load: no failover (root)
 soak *args:
     tests/bench/ha --only soak {{args}}
