@@ -99,3 +99,67 @@ rows=$(kcat -b "$KAFKA" -C -t P -e -q -X isolation.level=read_committed | jq -s 
 [ "${rows:-0}" -gt 0 ] || fail "no windows were sent"
 [ "$(kcat -b "$KAFKA" -C -t V -e -q -X isolation.level=read_committed | wc -l)" = 1000 ] || fail "topic V has not each row once"
 proved "a source that was unavailable goes up for retry, then succeeds; 1000 rows came through, $rows of them in closed windows"
+
+# From here on the lake's step waits while the file is there, and says when it runs.
+runs() { api "dags/$1/dagRuns" | jq .total_entries; }
+# With EXEC=exec it takes the place of its shell: what is killed then is the command itself.
+watch() { ${EXEC:-} dag-watch --url "$AIRFLOW_URL" --token-file airflow/token --every 200ms "$@"; }
+touch hold
+rm -f lake-sinks
+before=$(runs shop)
+EXEC="exec" watch --dag shop --trigger --key monday --state watch.state >killed.out 2>"$ERR" &
+watcher=$!
+within 120 test -s lake-sinks
+{ kill -KILL "$watcher" && wait "$watcher"; } 2>/dev/null || true
+EXEC="exec" watch --dag shop --trigger --key monday --state watch.state >"$OUT" 2>"$ERR" &
+watcher=$!
+within 30 grep -q '"task":"lake"' "$OUT"
+# The API goes and comes back: questions without an answer fail nothing.
+airflow_kill airflow api-server
+sleep 2
+airflow_start airflow api-server
+within 120 airflow_token airflow
+rm hold
+status=0
+wait "$watcher" || status=$?
+[ "$status" = 0 ] || fail "status $status of the second watcher"
+says '.[-1] | .attached and .state == "success" and .polls_failed > 0'
+[ "$(runs shop)" = $((before + 1)) ] || fail "there are $(runs shop) runs, not $((before + 1))"
+[ "$(wc -l <lake-sinks)" = 2 ] || fail "the lake's step was started $(wc -l <lake-sinks) times"
+proved "a dag-watch that was killed takes up the same run, and an API that is gone for a while fails nothing"
+expect 0 watch --dag shop --trigger --key monday
+says '.[-1] | .attached and .state == "success"'
+[ "$(runs shop)" = $((before + 1)) ] || fail "the same key began a second run"
+proved "the same key is the same run"
+expect 1 watch --dag broken --run one --retry-failed 1
+says '.[-1] | .cleared == 1 and .error == "dag_failed"'
+[ "$(tries broken check.topics)" = '["failed","failed"]' ] || fail "it was tried $(tries broken check.topics)"
+expect 2 watch --dag nothing --trigger
+complains no_such_dag
+expect 2 watch --dag shop --run nothing
+complains no_such_run
+echo wrong >wrong
+expect 2 dag-watch --url "$AIRFLOW_URL" --token-file wrong --dag shop --run one
+complains auth
+proved "failed tasks are cleared within the bound; no such DAG or run and a wrong token are status 2"
+
+# A worker that dies takes its programs with it, and while one is left no second is started.
+touch hold
+: >lake-sinks
+cat >worker.py <<'PY'
+import sys
+sys.path.insert(0, "airflow/dags")
+import shop
+number = next(n for n, step in enumerate(shop.STEPS) if step["id"] == "lake")
+shop.tasks["lake"].operator.python_callable(number)
+PY
+"$AIRFLOW/python" worker.py >worker.log 2>&1 &
+worker=$!
+within 60 test -s lake-sinks
+! "$AIRFLOW/python" worker.py >second.log 2>&1 || fail "a second stream was started"
+grep -q 'still at work' second.log || fail "it does not say that one is at work: $(tail -n 1 second.log)"
+[ "$(wc -l <lake-sinks)" = 1 ] || fail "a second stream was started"
+{ kill -KILL "$worker" && wait "$worker"; } 2>/dev/null || true
+ended() { ! kill -0 "$(cat lake-sinks)" 2>/dev/null; }
+within 20 ended
+proved "a worker that is killed takes its stream with it, and starts no second beside it"

@@ -83,10 +83,8 @@ impl Api {
         let mut tasks = Vec::new();
         loop {
             let from = tasks.len();
-            let rest = format!(
-                "/dagRuns/{}/taskInstances?limit={PAGE}&offset={from}&order_by=task_id",
-                escaped(run)
-            );
+            let rest =
+                format!("/dagRuns/{}/taskInstances?limit={PAGE}&offset={from}&order_by=id", escaped(run));
             let page: Tasks = self.http.get(&self.url(&rest), self.until())?.success()?.json(LIMIT_BYTES)?;
             let last = page.task_instances.is_empty();
             tasks.extend(page.task_instances);
