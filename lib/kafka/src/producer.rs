@@ -90,11 +90,10 @@ impl Run {
 
 impl Delivered {
     fn add(&mut self, topic: &str, partition: i32, offset: i64) {
-        if !self.topics.contains_key(topic) {
-            self.topics.insert(topic.to_owned(), Vec::new());
-        }
-        let (Some(runs), Ok(partition)) = (self.topics.get_mut(topic), usize::try_from(partition)) else {
-            return;
+        let Ok(partition) = usize::try_from(partition) else { return };
+        let runs = match self.topics.get_mut(topic) {
+            Some(runs) => runs,
+            None => self.topics.entry(topic.to_owned()).or_default(),
         };
         if runs.len() <= partition {
             runs.resize(partition + 1, None);

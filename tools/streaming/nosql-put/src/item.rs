@@ -9,7 +9,7 @@ use ndjson::{Fields, Value, time};
 pub(crate) struct Bad {
     /// The field that is wrong; none if it is the row as a whole.
     pub(crate) field: Option<String>,
-    /// The rule it broke: `key`, `version` or `size`; none if it is no row at all.
+    /// The rule it broke: `key`, `version`, `name`, `number` or `size`; none if it is no row at all.
     pub(crate) rule: Option<&'static str>,
     pub(crate) why: String,
 }

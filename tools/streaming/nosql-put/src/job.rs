@@ -6,7 +6,7 @@ use pipeline::{NosqlKind, Secret, Sink};
 use crate::{Args, Kind};
 
 /// What is put where.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Job {
     pub(crate) kind: Kind,
     pub(crate) url: Option<String>,
@@ -70,8 +70,9 @@ fn of_document(document: &Input, step: &str) -> cli::Result<Job> {
     };
     let kind = match nosql.store {
         NosqlKind::Redis => Kind::Redis,
-        NosqlKind::Dynamodb | NosqlKind::Mongo => {
-            return Err(Error::invalid(format!("reading {document}"), "only Redis is spoken yet"));
+        NosqlKind::Dynamodb => Kind::Dynamodb,
+        NosqlKind::Mongo => {
+            return Err(Error::invalid(format!("reading {document}"), "MongoDB is not spoken"));
         }
     };
     Ok(Job {

@@ -35,6 +35,21 @@
 //! and puts in one step. Nothing is sent in clear to another machine unless
 //! `?tls=disable` says so; a cluster's nodes are not followed.
 //!
+//! # `DynamoDB`
+//! `--table` is there already; its key's attributes get the fields of `--pk` and
+//! `--sk`, a number where they are numbers. The row's fields are the item's
+//! attributes, with all their digits; `_v` is the version. What was deleted has
+//! its key, `_v` and `_deleted` alone.
+//!
+//! ```sh
+//! kafka-relay --from topic:P --until end | nosql-put --messages --store dynamodb --table minutes --pk country --sk window.start
+//! ```
+//!
+//! Each row is one conditional put, for writes in batches know no conditions;
+//! sixteen are on their way at a time, fewer when the table throttles. An item
+//! without `_v` is somebody else's, and ends the run. Rows above 400 KB, numbers
+//! of more than 38 digits, and fields called `_v` or `_deleted` are bad rows.
+//!
 //! # Bad rows
 //! A row without a key or a version, or one the store can never take, ends the
 //! run with status 2, after all rows before it are put; with `--reject FILE` it
@@ -43,16 +58,18 @@
 //!
 //! # Waiting
 //! A store that is loading, busy or throttling is asked again, after 50 ms, 100
-//! ms, … up to 5 s, or when it says; after twelve tries without getting on, or
-//! `--timeout`, the answer is 3.
+//! ms, … up to 5 s, or when it says; after twelve tries without getting on
+//! (`DynamoDB`: `--tries`), or `--timeout`, the answer is 3.
 //!
 //! # Exit status
 //! 0 every row is in the store, or something newer, or was put aside; 1 more
 //! were rejected than `--max-reject` allows; 2 an argument, the document or,
-//! without `--reject`, a row is wrong, or the store does not let us in (`auth`);
+//! without `--reject`, a row is wrong, the store does not let us in (`auth`),
+//! or has no such table (`no_such_table`);
 //! 3 a signal came, or the store is not to be had (`network`, `throttled`,
 //! `stalled`, `deadline`): run it again.
 
+mod dynamo;
 mod item;
 mod job;
 mod redis;
@@ -70,6 +87,7 @@ use cli::{Answer, Context, Error, Input, Out};
 use pipeline::{Secret, Span};
 use process::Stop;
 
+use crate::dynamo::Dynamo;
 use crate::item::Reading;
 use crate::job::Job;
 use crate::redis::{Place, Redis};
@@ -124,12 +142,17 @@ struct Args {
     #[arg(long, value_name = "TIME")]
     timeout: Option<Span>,
     #[command(flatten)]
+    aws: cli::Aws,
+    #[command(flatten)]
     metrics: cli::Metrics,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Kind {
+    /// `DynamoDB`, or what speaks like it.
+    Dynamodb,
     /// Redis 4 or later, or what speaks like it.
+    #[default]
     Redis,
 }
 
@@ -144,7 +167,7 @@ fn run(args: &Args, _: &mut Out) -> cli::Result {
     let limit = args.timeout.map(|limit| Instant::now() + Duration::from(limit));
     let stop = Stop::on_signals().and_then(|stop| stop.at(limit)).doing("catching signals")?;
     let stop = Arc::new(stop);
-    let mut store = open(&job, &stop)?;
+    let mut store = open(&job, args, &stop)?;
     let rejects = args.reject.as_deref().map(Rejects::open).transpose()?;
     let mut run = Run {
         doing: format!("reading {}", args.input),
@@ -169,8 +192,9 @@ fn run(args: &Args, _: &mut Out) -> cli::Result {
     }
 }
 
-fn open(job: &Job, stop: &Arc<Stop>) -> cli::Result<Box<dyn Store>> {
+fn open(job: &Job, args: &Args, stop: &Arc<Stop>) -> cli::Result<Box<dyn Store>> {
     match job.kind {
+        Kind::Dynamodb => Ok(Box::new(Dynamo::open(job, args.aws.access("DYNAMODB")?, stop)?)),
         Kind::Redis => {
             let doing = "reading the store's URL";
             let url = job.url.as_deref().ok_or_else(|| {

@@ -44,11 +44,17 @@ const TRIES: u32 = 12;
 pub(crate) struct Backoff {
     stop: Arc<Stop>,
     tried: u32,
+    tries: u32,
 }
 
 impl Backoff {
     pub(crate) fn new(stop: &Arc<Stop>) -> Self {
-        Self { stop: Arc::clone(stop), tried: 0 }
+        Self { stop: Arc::clone(stop), tried: 0, tries: TRIES }
+    }
+
+    /// Gives up after so many tries.
+    pub(crate) fn tries(self, tries: u32) -> Self {
+        Self { tries, ..self }
     }
 
     /// Something got on.
@@ -67,7 +73,7 @@ impl Backoff {
         self.tried += 1;
         let wait = Duration::from_millis(25 << self.tried.min(8)).min(Duration::from_secs(5));
         let wait = asked.unwrap_or(wait / 2 + wait / 2 * jitter() / 100);
-        if self.tried > TRIES || wait > Duration::from_mins(1) {
+        if self.tried > self.tries || wait > Duration::from_mins(1) {
             return Err(Error::unavailable(doing, format!("{word}: {why}")));
         }
         self.stopped(doing)?;
