@@ -16,6 +16,7 @@ need_spark() {
       return 1
     }
   fi
+  export SPARK_JARS
   SPARK_JARS=$(printf '%s\n' "$jars"/*.jar | paste -sd,)
 }
 

@@ -160,8 +160,12 @@ impl<'a> Scan<'a> {
                 upto = self.at;
             }
         }
-        let ends = shape.end.begins(&self.bytes[self.at..]);
-        if ends { Ok(self.at + shape.end.len() - 1) } else { Err(upto) }
+        let rest = &self.bytes[self.at..];
+        if shape.end.begins(rest) || shape.end.is_all_but_one(rest) {
+            Ok(self.at + shape.end.len() - 1)
+        } else {
+            Err(upto)
+        }
     }
 
     /// The rest of a line some fields of which were gone over, up to that place.

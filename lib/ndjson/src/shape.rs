@@ -61,6 +61,11 @@ impl Literal {
         self.bytes.len()
     }
 
+    /// Whether a text is all of it but the last byte.
+    pub(crate) fn is_all_but_one(&self, text: &[u8]) -> bool {
+        self.bytes.split_last().is_some_and(|(_, most)| text == most)
+    }
+
     /// Whether a text begins with it.
     #[inline]
     pub(crate) fn begins(&self, text: &[u8]) -> bool {

@@ -134,6 +134,7 @@ fn agrees_in_a_row(text: &str) -> Result<(), TestCaseError> {
         fields.want(path).expect("a path");
     }
     let (mut habit, mut alone, mut in_a_row) = (Habit::default(), fields.none(), fields.none());
+    let (mut other_habit, mut cut) = (Habit::default(), fields.none());
     let mut rest = text;
     for line in text.split('\n') {
         let (length, read) = fields.first(rest, &mut habit, &mut in_a_row);
@@ -141,6 +142,12 @@ fn agrees_in_a_row(text: &str) -> Result<(), TestCaseError> {
         prop_assert_eq!(read, fields.find(line.as_bytes(), &mut alone), "{} in {}", line, text);
         if read.is_ok() {
             prop_assert_eq!(&in_a_row, &alone, "{} in {}", line, text);
+        }
+        // The same of each line by itself.
+        let first = fields.first(line, &mut other_habit, &mut cut);
+        prop_assert_eq!(&first, &(length, read), "{} in {}", line, text);
+        if first.1.is_ok() {
+            prop_assert_eq!(&cut, &alone, "{} in {}", line, text);
         }
         rest = rest.get(length + 1..).unwrap_or_default();
     }

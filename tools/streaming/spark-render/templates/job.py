@@ -610,8 +610,12 @@ def sample(args):
     for row in told.unionByName(results(over(marks, still))).orderBy("kind", "place", "value").toLocalIterator():
         line = row.place and int(row.place.rsplit("/", 1)[1])
         text = None if line else bytes(row.value).decode()
-        print(json.dumps({"kind": row.kind, "line": line, "row": text}, ensure_ascii=False))
+        print(json.dumps({"kind": row.kind, "line": line, "row": text}, ensure_ascii=False), flush=True)
+    # The JVM holds standard output too: whoever reads it waits for both.
+    jvm = spark.sparkContext._gateway.proc
     spark.stop()
+    jvm.stdin.close()
+    jvm.wait(30)
 
 
 def main():

@@ -48,6 +48,8 @@ struct Source {
     /// Its end was seen after the last message.
     at_end: bool,
     heard: Instant,
+    /// A message came since.
+    speaks: bool,
     /// What the ends were told of it.
     told: Option<Told<'static>>,
     over: bool,
@@ -102,6 +104,9 @@ struct Flow<'a> {
     /// When we asked last how far the others are.
     asked: Instant,
 }
+
+/// How many messages go by between two looks at the clock.
+const STRIDE: u32 = 1000;
 
 /// Reads and writes until it is told to stop, or all is done.
 pub(crate) fn run(job: &Job, topics: &Topics, connection: &Connection) -> cli::Result<(Counts, Answer)> {
@@ -265,23 +270,26 @@ impl Flow<'_> {
     }
 
     fn step(&mut self, reader: &Consumer, stop: &Stop) -> Went<Option<Answer>> {
-        let event = match reader.poll(Duration::from_millis(20)) {
-            Err(kafka::Error::Fenced) => return Err(Failure::Kafka(kafka::Error::Fenced)),
-            event => event.doing("reading")?,
-        };
-        match event {
-            Event::Message(message) if message.topic() == self.parts => self.part(&message)?,
-            Event::Message(message) => self.message(&message)?,
-            Event::End(place, offset) => self.ended(&place, offset),
-            Event::Assigned(places) => self.assigned(reader, &places)?,
-            Event::Revoked(_) => {
-                if !reader.has_lost() {
-                    self.commit(reader)?;
-                }
-                self.give_up()?;
-                reader.let_go().doing("giving partitions back")?;
+        let mut wait = Duration::from_millis(20);
+        // Messages that are there are taken without a look at the clock.
+        for _ in 0..STRIDE {
+            let event = match reader.poll(std::mem::take(&mut wait)) {
+                Err(kafka::Error::Fenced) => return Err(Failure::Kafka(kafka::Error::Fenced)),
+                event => event.doing("reading")?,
+            };
+            let Event::Message(message) = event else {
+                self.told(reader, event)?;
+                break;
+            };
+            self.message(&message)?;
+            if self.messages >= self.topics.commit_rows {
+                break;
             }
-            Event::Nothing => {}
+        }
+        for source in self.lanes.iter_mut().flat_map(|lane| &mut lane.sources) {
+            if std::mem::take(&mut source.speaks) {
+                source.heard = Instant::now();
+            }
         }
         if stop.requested() {
             self.commit(reader)?;
@@ -299,6 +307,23 @@ impl Flow<'_> {
         Ok((ended && self.is_done() && self.are_others_done(reader)?).then_some(Answer::Yes))
     }
 
+    /// What is told beside messages.
+    fn told(&mut self, reader: &Consumer, event: Event) -> Went<()> {
+        match event {
+            Event::End(place, offset) => self.ended(&place, offset),
+            Event::Assigned(places) => self.assigned(reader, &places)?,
+            Event::Revoked(_) => {
+                if !reader.has_lost() {
+                    self.commit(reader)?;
+                }
+                self.give_up()?;
+                reader.let_go().doing("giving partitions back")?;
+            }
+            Event::Message(_) | Event::Nothing => {}
+        }
+        Ok(())
+    }
+
     fn lane_of(&self, topic: &str, partition: i32) -> Option<(usize, usize)> {
         self.lanes.iter().enumerate().find_map(|(lane, found)| {
             let is_it = |source: &Source| source.place.partition == partition && source.place.topic == topic;
@@ -306,17 +331,20 @@ impl Flow<'_> {
         })
     }
 
-    /// A message of a topic that is read.
+    /// A message of a topic that is read, or of the topic of parts.
     fn message(&mut self, message: &Message) -> Went<()> {
-        let Some((lane, source)) = self.lane_of(message.topic(), message.partition()) else { return Ok(()) };
+        let topic = message.topic();
+        let Some((lane, source)) = self.lane_of(topic, message.partition()) else {
+            return if topic == self.parts { self.part(message) } else { Ok(()) };
+        };
         let Lane { stage, sources } = &mut self.lanes[lane];
         let source = &mut sources[source];
         source.next = message.offset() + 1;
         source.at_end = false;
-        source.heard = Instant::now();
+        source.speaks = true;
         self.messages += 1;
         let value = message.value().unwrap_or_default();
-        let is_joined = self.job.reading.joined.as_deref() == Some(message.topic());
+        let is_joined = self.job.reading.joined.as_deref() == Some(topic);
         let taken =
             take(self.job, stage, source.at, is_joined, value, &mut self.room, &mut self.batch, &mut |_| {});
         self.counts.read += 1;
@@ -529,6 +557,7 @@ impl Flow<'_> {
             committed: if known { next } else { -1 },
             at_end: false,
             heard: Instant::now(),
+            speaks: false,
             told: None,
             over: progress.over,
             history: VecDeque::new(),
