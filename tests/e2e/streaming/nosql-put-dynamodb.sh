@@ -116,7 +116,7 @@ python3 - <<'END'
 import json, random
 random.seed(7)
 with open("many", "w") as out:
-    for version in range(1000):
+    for version in range(600):
         value = {"id": f"k{random.randrange(200)}", "v": version, "note": "x" * random.randrange(100)}
         gone = random.random() < 0.1
         print(json.dumps({"record": "message", "topic": "P", "partition": 0, "offset": version, "key": value["id"], "value": None if gone else value}), file=out)
@@ -125,7 +125,7 @@ jq -rs 'reduce .[] as $m ({}; .[$m.key] = $m.value) | .[] | select(.) | tojson' 
 table many id
 s3_faults "$WORK" dynamodb
 all() { nosql-put -v --store dynamodb --table many --messages --pk id --in many --endpoint "$S3_FAULTS" --tries 20; }
-killed=0 most=3000
+killed=0 most=2000
 while [ "$killed" -lt "$ROUNDS" ]; do
   all >"$OUT" 2>"$ERR" &
   pid=$!
@@ -142,9 +142,9 @@ while [ "$killed" -lt "$ROUNDS" ]; do
   esac
 done
 expect 0 all
-complains "1000 in = "
+complains "600 in = "
 expect 0 all
-complains "1000 in = 0 put + 0 deleted + "
+complains "600 in = 0 put + 0 deleted + "
 items many >got
 cmp want got || fail "the table is not the source after $killed kills"
 grep -q throttled faults.log || fail "nothing was throttled"
