@@ -8,6 +8,13 @@
 //! dag-watch --url https://airflow.lan --token-file token --dag shop --trigger --key 2026-11-26 --state shop.state
 //! ```
 //!
+//! ```console
+//! $ dag-watch --url http://127.0.0.1:1 --dag shop --trigger --key 2026-11-26 --fail-after 1 >records || echo "status $?"
+//! dag-watch: following bareplane-50b045fb2386db70c7ec3ac0 of shop: network
+//! hint: the run goes on; run this again to take it up
+//! status 3
+//! ```
+//!
 //! # One run
 //! The run's id comes from `--key`: whoever asks with the same key again, on
 //! whatever machine, gets the same run, which is there already, and no second one.

@@ -9,6 +9,12 @@
 //! warehouse-load apply --url postgres://app@db/shop --table sales.orders --in orders.ndjson
 //! ```
 //!
+//! ```console
+//! $ warehouse-load plan --url postgres://app@127.0.0.1:1/shop --table orders --in payments.ndjson || echo "status $?"
+//! warehouse-load: reading orders in postgres://app@127.0.0.1:1/shop: network: error connecting to server: connection refused
+//! status 3
+//! ```
+//!
 //! `plan` reads and checks all rows, prints what the database would be asked
 //! to do, and touches nothing. There is no undo: which rows were another's
 //! before is not known afterwards. Restore a table from its backup.
