@@ -74,7 +74,9 @@
 //! - standard output: rows count as given once they are written. A run killed
 //!   between rows and state gives these again: a reader that keeps them in a
 //!   file cuts it to the `bytes` of the state before the next run, and has
-//!   each once. What a pipe holds when its reader dies is lost to the reader.
+//!   each once. What a pipe holds when its reader dies is lost to the reader:
+//!   let a snapshot or an incremental run work on a copy of the state, and keep
+//!   the copy once the whole pipe has ended well.
 //! - `--ack`: rows count as given when the reader says so, on this command's
 //!   standard input: a line with the number of rows it keeps, counted from the
 //!   state's beginning. Rows it did not acknowledge are given again; nothing
