@@ -50,6 +50,7 @@ mod place;
 #[cfg(feature = "platform")]
 mod platform_document;
 mod progress;
+mod rejects;
 #[cfg(feature = "pipeline")]
 mod secret;
 mod steps;
@@ -74,6 +75,7 @@ pub use out::Out;
 #[cfg(feature = "change")]
 pub use place::{Keep, Place, Undo};
 pub use progress::Progress;
+pub use rejects::Rejects;
 #[cfg(feature = "pipeline")]
 pub use secret::secret;
 pub use steps::Steps;

@@ -1,10 +1,6 @@
 //! Messages that could not go on.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-
-use cli::{Context, Error};
+use cli::Error;
 use kafka::Outgoing;
 use model::Reject;
 
@@ -17,7 +13,7 @@ use crate::target::Target;
 pub(crate) enum Rejects {
     /// Nowhere: the run ends at the first.
     None,
-    File(BufWriter<File>, String),
+    File(cli::Rejects),
     Topic(String),
 }
 
@@ -34,18 +30,11 @@ pub(crate) struct Rejection<'a> {
 }
 
 impl Rejects {
-    /// Begins the file anew. It holds what nobody has looked at: it is its owner's alone.
     pub(crate) fn open(where_to: Option<&Rejected>) -> cli::Result<Self> {
         Ok(match where_to {
             None => Self::None,
             Some(Rejected::Topic(name)) => Self::Topic(name.clone()),
-            Some(Rejected::File(path)) => {
-                let doing = format!("writing {}", path.display());
-                let mut options = File::options();
-                let file =
-                    options.write(true).create(true).truncate(true).mode(0o600).open(path).doing(&doing)?;
-                Self::File(BufWriter::new(file), doing)
-            }
+            Some(Rejected::File(path)) => Self::File(cli::Rejects::create(path)?),
         })
     }
 
@@ -56,16 +45,11 @@ impl Rejects {
     pub(crate) fn put(&mut self, doing: &str, rejection: &Rejection, target: Option<&Target>) -> Result<()> {
         let Rejection { line, bad, row, row_bytes, message } = rejection;
         match (self, target) {
-            (Self::File(file, doing), _) => {
-                let record = Reject {
-                    field: bad.field.clone(),
-                    error: bad.error.clone(),
-                    ..Reject::of(*line, row, *row_bytes)
-                };
-                let mut line = serde_json::to_vec(&record).invalid(&*doing)?;
-                line.push(b'\n');
-                Ok(file.write_all(&line).doing(&*doing)?)
-            }
+            (Self::File(file), _) => Ok(file.put(&Reject {
+                field: bad.field.clone(),
+                error: bad.error.clone(),
+                ..Reject::of(*line, row, *row_bytes)
+            })?),
             (Self::Topic(name), Some(target)) => {
                 let error = bad.to_string();
                 let line = line.to_string();
@@ -89,7 +73,7 @@ impl Rejects {
 
     pub(crate) fn flush(&mut self) -> cli::Result<()> {
         match self {
-            Self::File(file, doing) => file.flush().doing(&*doing),
+            Self::File(file) => file.flush(),
             _ => Ok(()),
         }
     }

@@ -91,7 +91,6 @@ mod ddl;
 mod job;
 mod lines;
 mod place;
-mod rejects;
 mod run;
 mod topics;
 

@@ -7,14 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cli::{Context, Error, Out};
+use cli::{Context, Error, Out, Rejects};
 use lake::{Bad, Commit, Lake, Limits, Sample, Stream, Table, Taken};
-use model::{Kind, LakeFile};
+use model::{Kind, LakeFile, Reject};
 use process::Stop;
 
 use crate::Args;
 use crate::job::{From, Job};
-use crate::rejects::Rejects;
 use crate::{lines, topics};
 
 /// The rows columns are found in, if nobody says them.
@@ -55,7 +54,7 @@ pub(crate) fn run(job: &Job, lake: Lake, args: &Args, stop: &Stop, out: &mut Out
         job,
         lake,
         out,
-        reject: args.reject.as_deref().map(Rejects::open).transpose()?,
+        reject: args.reject.as_deref().map(Rejects::append).transpose()?,
         counts: Counts::default(),
         topics: BTreeMap::new(),
         since: None,
@@ -350,7 +349,12 @@ impl Run<'_> {
         };
         self.counts.rejected += 1;
         let whole = row.whole.bytes();
-        reject.put(row.number, &whole, bytes.max(whole.len() as u64), bad)?;
+        reject.put(&Reject {
+            rule: bad.field.is_some().then(|| "column".to_owned()),
+            field: bad.field,
+            error: bad.why,
+            ..Reject::of(row.number, &whole, bytes.max(whole.len() as u64))
+        })?;
         if self.stream(topic, partition)?.is_some_and(|stream| stream.ends_before(row.offset)) {
             self.commit(topic, partition)?;
         }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use ndjson::{Fields, Value, time};
+use model::Reject;
+use ndjson::{Fields, Line, Value, time};
 
 /// Why a row is not put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,16 @@ pub(crate) struct Bad {
 }
 
 impl Bad {
+    /// What is put aside.
+    pub(crate) fn of(self, line: &Line) -> Reject {
+        Reject {
+            field: self.field,
+            rule: self.rule.map(str::to_owned),
+            error: self.why,
+            ..Reject::of(line.number, line.bytes, line.length_bytes)
+        }
+    }
+
     pub(crate) fn whole(why: impl Into<String>) -> Self {
         Self { field: None, rule: None, why: why.into() }
     }

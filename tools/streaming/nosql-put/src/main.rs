@@ -73,7 +73,6 @@ mod dynamo;
 mod item;
 mod job;
 mod redis;
-mod rejects;
 mod run;
 mod store;
 
@@ -91,7 +90,6 @@ use crate::dynamo::Dynamo;
 use crate::item::Reading;
 use crate::job::Job;
 use crate::redis::{Place, Redis};
-use crate::rejects::Rejects;
 use crate::run::{Counts, Run};
 use crate::store::Store;
 
@@ -168,7 +166,7 @@ fn run(args: &Args, _: &mut Out) -> cli::Result {
     let stop = Stop::on_signals().and_then(|stop| stop.at(limit)).doing("catching signals")?;
     let stop = Arc::new(stop);
     let mut store = open(&job, args, &stop)?;
-    let rejects = args.reject.as_deref().map(Rejects::open).transpose()?;
+    let rejects = args.reject.as_deref().map(cli::Rejects::append).transpose()?;
     let mut run = Run {
         doing: format!("reading {}", args.input),
         reading,

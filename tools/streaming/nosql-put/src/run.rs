@@ -4,12 +4,11 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use cli::{Context, Error, Input};
+use cli::{Context, Error, Input, Rejects};
 use ndjson::{Line, Lines};
 use process::{Awaited, Stop};
 
 use crate::item::{Bad, Item, Reading};
-use crate::rejects::Rejects;
 use crate::store::{Store, Tally};
 
 /// The longest row.
@@ -138,7 +137,7 @@ impl Run<'_> {
     fn reject(&mut self, line: &Line, bad: Bad) -> cli::Result<()> {
         self.counts.rejected += 1;
         if let Some(rejects) = &mut self.rejects {
-            return rejects.put(line, bad);
+            return rejects.put(&bad.of(line));
         }
         let at = bad.field.as_ref().map(|field| format!(": {field}")).unwrap_or_default();
         Err(Error::invalid(format!("{} line {}{at}", self.doing, line.number), bad.why)

@@ -91,7 +91,7 @@ use pipeline::clean::{Hash, Rule};
 use ring::hmac;
 
 use crate::clean::{Cleaner, Wrong};
-use crate::run::{Counts, Rejects, Run};
+use crate::run::{Counts, Run};
 
 /// Clean rows by rules
 #[derive(Debug, Parser)]
@@ -176,7 +176,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
 fn clean(args: &Args, rules: Vec<Rule>, out: &mut Out) -> cli::Result {
     let now = Offset::UTC.to_datetime(args.now.unwrap_or_else(Timestamp::now));
     let cleaner = Cleaner::new(rules, now, |hash| key(args, hash))?;
-    let rejects = args.reject.as_deref().map(Rejects::create).transpose()?;
+    let rejects = args.reject.as_deref().map(cli::Rejects::create).transpose()?;
     let mut run = Run::new(args.rows.to_string(), cleaner, rejects, out);
     let done = match &args.rows {
         Input::Stdin => run.all(io::stdin()),

@@ -1,12 +1,9 @@
 //! Rows in, rows out, and what was put aside.
 
-use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
-use cli::{Context, Error, Out};
+use cli::{Context, Error, Out, Rejects};
 use model::Reject;
 use ndjson::{Line, Lines};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -31,29 +28,6 @@ impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { rows, out, filtered, rejected } = self;
         write!(f, "{rows} in = {out} out + {filtered} filtered + {rejected} rejected")
-    }
-}
-
-/// Where rows that broke a rule go.
-pub(crate) struct Rejects(BufWriter<File>, String);
-
-impl Rejects {
-    /// Begins the file anew. It holds what nobody has cleaned yet: it is its owner's alone.
-    pub(crate) fn create(path: &Path) -> cli::Result<Self> {
-        let doing = format!("writing {}", path.display());
-        let mut options = File::options();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path).doing(&doing)?;
-        Ok(Self(BufWriter::with_capacity(64 << 10, file), doing))
-    }
-
-    fn put(&mut self, reject: &Reject) -> cli::Result<()> {
-        let mut line = serde_json::to_vec(reject).invalid(&self.1)?;
-        line.push(b'\n');
-        self.0.write_all(&line).doing(&self.1)
-    }
-
-    fn flush(&mut self) -> cli::Result<()> {
-        self.0.flush().doing(&self.1)
     }
 }
 

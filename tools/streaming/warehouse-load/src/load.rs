@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use cli::{Answer, Context, Error};
+use cli::{Answer, Context, Error, Rejects};
 use database::load::{Copy, Session, Target};
 use model::{Load, LoadPlan};
 use ndjson::{Line, Lines};
 use process::Stop;
 use sha2::{Digest, Sha256};
 
-use crate::rejects::Rejects;
 use crate::row::{Bad, Rows};
 use crate::sql::Sql;
 
@@ -334,7 +333,7 @@ impl<'a> Loading<'a> {
     fn reject(&mut self, line: &Line, bad: Bad) -> cli::Result<()> {
         if let Some(rejects) = self.rejects {
             self.aside.insert(line.number);
-            return if self.sends { rejects.put(line, bad) } else { Ok(()) };
+            return if self.sends { rejects.put(&bad.of(line)) } else { Ok(()) };
         }
         let at = match &bad.field {
             Some(field) => format!("{}: line {}: {field}", self.doing, line.number),

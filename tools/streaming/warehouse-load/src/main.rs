@@ -74,7 +74,6 @@
 mod job;
 mod load;
 mod of_lake;
-mod rejects;
 mod row;
 mod sql;
 
@@ -195,7 +194,7 @@ fn run(args: &Args, out: &mut Out) -> cli::Result {
     let patience = patience(&stop);
     let session = told(&doing, Session::open(&job.url, job.password.as_deref(), &patience))?;
     let target = told(&doing, session.table(&job.table))?;
-    let rejects = asked.reject.as_deref().map(rejects::Rejects::open).transpose()?;
+    let rejects = asked.reject.as_deref().map(cli::Rejects::append).transpose()?;
     let loader = Loader {
         session,
         target,

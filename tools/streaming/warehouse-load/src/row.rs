@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 use database::load::{Column, Holds};
-use ndjson::{Value, time};
+use model::Reject;
+use ndjson::{Line, Value, time};
 
 /// Why a row is not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,18 @@ pub(crate) struct Bad {
     /// The rule it broke: `column`, `type`, `null` or `key`; none if it is no row at all.
     pub(crate) rule: Option<&'static str>,
     pub(crate) why: String,
+}
+
+impl Bad {
+    /// What is put aside.
+    pub(crate) fn of(self, line: &Line) -> Reject {
+        Reject {
+            field: self.field,
+            rule: self.rule.map(str::to_owned),
+            error: self.why,
+            ..Reject::of(line.number, line.bytes, line.length_bytes)
+        }
+    }
 }
 
 /// Puts rows into the columns of a table.
