@@ -69,9 +69,10 @@ bench-stream-lake *args:
 bench-partners *args:
     tests/bench/partners {{args}}
 
-# Ten minutes at full CPU load: no failover (root)
-soak *args:
-    tests/bench/ha --only soak {{args}}
+# Every round of the stories that kill at random, a hundred instead of ten, and ten minutes at full CPU load without a failover (root)
+soak *areas:
+    SOAK=1 tests/e2e/run {{areas}}
+    tests/bench/ha --only soak
 
 # Feed the parsers what nobody wrote, a while each (needs cargo-fuzz and a nightly)
 fuzz seconds="60":
